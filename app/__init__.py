@@ -1,0 +1,1 @@
+"""What a person meets: arguments, commands, exit codes and the window. It asks, ``core`` does."""

@@ -1,0 +1,11 @@
+"""Run the gateway from a checkout, installed or not: ``python3 iec104mm2ss.py -h``."""
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit("iec104mm2ss needs Python 3.11 or newer, this is " + sys.version.split()[0])
+
+from app.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
