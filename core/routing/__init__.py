@@ -1,0 +1,1 @@
+"""Who receives what: the rules of one group, pure. Runs and `now` in, actions out."""

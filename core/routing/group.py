@@ -1,0 +1,516 @@
+"""One group as a pure function of what happens to it: the RTU on seat 0, its masters on 1..n.
+
+Everything a group decides is returned as actions; its shell carries them out. The rules are those
+of the README's table "who receives what".
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final, Self
+
+from core.protocol.asdu import Asdu
+from core.protocol.codes import BROADCAST, Cause, TypeId
+from core.protocol.run import Address, Run, address_of
+from core.routing import guard
+from core.routing.actions import (
+    RTU,
+    Action,
+    CloseMaster,
+    CloseMasters,
+    CloseRtu,
+    Deliver,
+    Kind,
+    Note,
+    OpenPorts,
+    StartTransfer,
+    StopTransfer,
+    TestRtu,
+)
+from core.routing.audience import (
+    EVENTS,
+    Audience,
+    audience_of,
+    exact_apdu_octets,
+    surplus_octets,
+)
+from core.routing.guard import Fault
+from core.routing.questions import Question, Questions, Seat, qualifier_of
+
+_HEADERS_KEPT: Final = 4096  # distinct ASDU headers remembered as ordinary
+_SECOND_STOP: Final = 60.0  # an RTU that stops by itself again within this is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The options that concern a whole group; times in seconds."""
+
+    always_started: bool = False
+    """`startdt,always`: the RTU is started whether or not a master is."""
+    oa: str = "index"
+    """`index`: the master's slot toward the RTU; `zero`; `keep`: the master's own."""
+    orphans: str = "drop"
+    """`drop`, or `all`: an answer nobody asked for goes to every started master."""
+    keeps_unknown_ca: bool = False
+    """`ca=pass`: data of an unlisted common address goes to everyone unmapped."""
+    buffer: int = 50_000
+    """Events kept while no master is started, and control ASDUs that may wait per master."""
+    command_timeout: float = 10.0
+    term_timeout: float = 120.0
+
+
+class _Transfer(Enum):
+    """Data transfer with the RTU."""
+
+    DOWN = auto()
+    STOPPED = auto()
+    STARTING = auto()
+    STARTED = auto()
+    STOPPING = auto()
+
+
+@dataclass(slots=True)
+class _Master:
+    """What the group knows of one master."""
+
+    to_rtu_ca: dict[int, int]
+    from_rtu_ca: dict[int, int]
+    is_started: bool = False
+    unsent: int = 0
+    """Control ASDUs that wait for the RTU's window."""
+
+    @classmethod
+    def of(cls, numbers: Sequence[int], rtu_numbers: Sequence[int]) -> Self:
+        return cls(
+            dict(zip(numbers, rtu_numbers, strict=True)),
+            dict(zip(rtu_numbers, numbers, strict=True)),
+        )
+
+
+@dataclass(slots=True)
+class _Unsent:
+    """A control ASDU the RTU's window has not taken."""
+
+    seat: Seat
+    asdu: Asdu
+    run: Run
+    ca: int
+    accepted_at: float
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Events that came while nobody listened, oldest first."""
+
+    limit: int
+    runs: deque[Run] = field(default_factory=deque)
+    n: int = 0
+    lost: int = 0
+
+    def append(self, run: Run) -> None:
+        self.runs.append(run)
+        self.n += len(run)
+        while self.n > self.limit:
+            oldest = self.runs.popleft()
+            gone = min(len(oldest), self.n - self.limit)
+            if gone < len(oldest):
+                self.runs.appendleft(oldest.part(gone, len(oldest)))
+            self.n -= gone
+            self.lost += gone
+
+    def take_all(self) -> tuple[Sequence[Run], int]:
+        """All of it and how many were lost; nothing is kept any more."""
+        taken = tuple(self.runs), self.lost
+        self.runs.clear()
+        self.n = self.lost = 0
+        return taken
+
+
+class Group:
+    """The router of one group.
+
+    ``rtu_numbers`` are the RTU's common addresses, ``masters`` the list of each master's own, by
+    seat from 1 on; lists of equal length map by position.
+    """
+
+    def __init__(
+        self, policy: Policy, rtu_numbers: Sequence[int], masters: Sequence[Sequence[int]]
+    ) -> None:
+        self.policy = policy
+        self._rtu_numbers = tuple(rtu_numbers)
+        self._masters = {
+            seat: _Master.of(numbers, self._rtu_numbers) for seat, numbers in enumerate(masters, 1)
+        }
+        self._transfer = _Transfer.DOWN
+        self._always = policy.always_started
+        self._is_usable = False
+        self._stopped_by_itself_at = float("-inf")
+        self._questions = Questions(policy.command_timeout, policy.term_timeout)
+        self._unsent: deque[_Unsent] = deque()
+        self._kept = _Kept(policy.buffer)
+        self._file_seat: Seat | None = None
+        self._said: set[tuple[object, ...]] = set()
+        self._everyone: dict[int, tuple[tuple[Seat, Address], ...]] = {}
+        # Headers of ordinary frames for everyone -> octets of the whole APDU. Only used with one
+        # common address, where every such frame of a run goes out under the same addresses.
+        self._ordinary: dict[bytes, int] = {}
+
+    # The RTU's life
+
+    def rtu_connected(self, now: float, *, always: bool = False) -> list[Action]:
+        """TCP is up. ``always``: this host does not answer tests while stopped."""
+        self._transfer = _Transfer.STOPPED
+        self._stopped_by_itself_at = float("-inf")
+        self._always = always or self.policy.always_started
+        if self._always:
+            self._transfer = _Transfer.STARTING
+            return [StartTransfer()]
+        return [TestRtu()]
+
+    def rtu_tested(self, now: float) -> list[Action]:
+        """The RTU has confirmed a TESTFR."""
+        return self._usable() if self._transfer is not _Transfer.DOWN else []
+
+    def rtu_started(self, now: float) -> list[Action]:
+        """STARTDT con from the RTU."""
+        self._transfer = _Transfer.STARTED
+        return [*self._usable(), *self._adjust()]
+
+    def rtu_stopped(self, now: float) -> list[Action]:
+        """STOPDT con from the RTU, asked for or not."""
+        was, self._transfer = self._transfer, _Transfer.STOPPED
+        if was is _Transfer.STARTED:
+            before, self._stopped_by_itself_at = self._stopped_by_itself_at, now
+            if now - before < _SECOND_STOP:
+                return [CloseRtu("stopped data transfer by itself twice within a minute")]
+            note = Note(RTU, Kind.INFO, "RTU stopped data transfer by itself")
+            return [note, *self._adjust()]
+        return self._adjust()
+
+    def rtu_lost(self, now: float) -> list[Action]:
+        """The RTU link is over; everything it was asked is forgotten."""
+        self._transfer = _Transfer.DOWN
+        self._is_usable = False
+        self._questions.clear()
+        self._unsent.clear()
+        self._file_seat = None
+        for master in self._masters.values():
+            master.unsent = 0
+        return [CloseMasters("RTU link lost")]
+
+    # The masters' lives
+
+    def master_started(self, seat: Seat, now: float) -> list[Action]:
+        """A master has gone from stopped to started."""
+        master = self._masters[seat]
+        master.is_started = True
+        self._everyone = {}
+        actions: list[Action] = []
+        for ca in master.to_rtu_ca:
+            asdu = Asdu.of(TypeId.M_EI_NA_1, Cause.INITIALIZED, ca, bytes(4))
+            actions.append(Deliver(Run.of(asdu), ((seat, address_of(0, ca)),)))
+        runs, lost = self._kept.take_all()
+        if lost:
+            text = f"{lost} of the oldest events kept while no master was started were dropped"
+            actions.append(Note(RTU, Kind.DROPPED, text, lost))
+        for run in runs:
+            address = address_of(0, self._ca_toward(seat, run.asdu(0).ca))
+            actions.append(Deliver(run, ((seat, address),)))
+        return [*actions, *self._adjust()]
+
+    def master_stopped(self, seat: Seat, undelivered: Iterable[Run], now: float) -> list[Action]:
+        """A master has sent STOPDT; ``undelivered`` is what its link had not passed on."""
+        return self._master_out(seat, undelivered)
+
+    def master_lost(self, seat: Seat, undelivered: Iterable[Run], now: float) -> list[Action]:
+        """A master's link is over; ``undelivered`` is what it had not acknowledged."""
+        self._questions.leave(seat)
+        actions = self._master_out(seat, undelivered)
+        mine = [waiting for waiting in self._unsent if waiting.seat == seat]
+        if mine:
+            self._unsent = deque(waiting for waiting in self._unsent if waiting.seat != seat)
+            self._masters[seat].unsent = 0
+            text = f"{len(mine)} control ASDUs not yet sent to the RTU were dropped with the link"
+            actions.insert(0, Note(seat, Kind.DROPPED, text, len(mine)))
+        if self._file_seat == seat:
+            self._file_seat = None
+        return actions
+
+    def replace_master(self, seat: Seat, numbers: Sequence[int]) -> None:
+        """The entry on a seat was edited; its old link is over already."""
+        self._masters[seat] = _Master.of(numbers, self._rtu_numbers)
+
+    # Monitor direction
+
+    def from_rtu(self, run: Run, now: float) -> list[Action]:
+        """Route a run from the RTU: one action when all of it is for everyone, as nearly always."""
+        octets, ordinary = run.octets, self._ordinary
+        at = 0
+        for size in run.sizes:
+            if ordinary.get(octets[at + 6 : at + 12]) != size:
+                return self._cut(run, now)
+            at += size
+        return self._to_everyone(run, self._rtu_numbers[0])
+
+    def _cut(self, run: Run, now: float) -> list[Action]:
+        """Cut a run where the audience changes."""
+        actions: list[Action] = []
+        start = 0  # of the stretch for everyone that is being collected
+        ca = None
+        for index, asdu in enumerate(run.asdus()):
+            others = self._not_for_everyone(asdu, run, index, now)
+            if others is None and ca in (None, asdu.ca):
+                ca = asdu.ca
+                continue
+            if ca is not None:
+                actions += self._to_everyone(run.part(start, index), ca)
+            start, ca = (index, asdu.ca) if others is None else (index + 1, None)
+            actions += others or ()
+        if ca is not None:
+            actions += self._to_everyone(run.part(start, len(run)), ca)
+        return actions
+
+    def _not_for_everyone(
+        self, asdu: Asdu, run: Run, index: int, now: float
+    ) -> list[Action] | None:
+        """What becomes of one ASDU that is not simply for everyone; None if it is."""
+        surplus = surplus_octets(asdu)
+        if surplus < 0:
+            return [self._once(Kind.MALFORMED, asdu, f"{_name(asdu)}: fewer octets than announced")]
+        audience = audience_of(asdu)
+        if audience is Audience.NOBODY:
+            return [Note(RTU, Kind.INFO, f"end of initialization received, CA {asdu.ca}")]
+        listed = asdu.ca in self._rtu_numbers
+        if audience is Audience.OWNER:
+            return self._answer(asdu, run.part(index, index + 1), now)
+        if not listed and not self.policy.keeps_unknown_ca:
+            text = f"{_name(asdu)}: common address {asdu.ca} is not configured"
+            return [self._once(Kind.UNKNOWN_CA, asdu, text, asdu.ca)]
+        match audience:
+            case Audience.READER:
+                owners = self._questions.read_by(asdu)
+                if owners:
+                    return self._to_owners(asdu, run.part(index, index + 1), owners)
+            case Audience.FILE:
+                if self._file_seat is None:
+                    return self._orphan(asdu, run.part(index, index + 1))
+                return self._to_seat(asdu, run.part(index, index + 1), self._file_seat, 0)
+            case Audience.ORPHAN:
+                return self._orphan(asdu, run.part(index, index + 1))
+        if surplus:
+            text = f"{_name(asdu)}: {surplus} octets more than announced, passed on"
+            return [self._once(Kind.INFO, asdu, text), *self._everyone_of(run, index, asdu)]
+        if listed and len(self._rtu_numbers) == 1:
+            self._remember(asdu)
+        return None
+
+    def _remember(self, asdu: Asdu) -> None:
+        header = asdu.octets[:6]
+        size = exact_apdu_octets(header)
+        if size is not None and size == len(asdu.octets) + 6:
+            if len(self._ordinary) >= _HEADERS_KEPT:
+                self._ordinary.clear()
+            self._ordinary[header] = size
+
+    def _everyone_of(self, run: Run, index: int, asdu: Asdu) -> list[Action]:
+        return self._to_everyone(run.part(index, index + 1), asdu.ca)
+
+    def _to_everyone(self, run: Run, ca: int) -> list[Action]:
+        to = self._everyone.get(ca)
+        if to is None:
+            to = self._everyone[ca] = tuple(
+                (seat, address_of(0, self._ca_toward(seat, ca)))
+                for seat, master in self._masters.items()
+                if master.is_started
+            )
+        if to:
+            return [Deliver(run, to)]
+        self._keep_events(run)
+        return []
+
+    def _keep_events(self, run: Run) -> None:
+        """Keep what must not be lost of a run that nobody takes; the rest is stale by tomorrow."""
+        for index, asdu in enumerate(run.asdus()):
+            if asdu.cause in EVENTS and audience_of(asdu) is Audience.EVERYONE:
+                self._kept.append(run.part(index, index + 1))
+
+    def _answer(self, asdu: Asdu, run: Run, now: float) -> list[Action]:
+        question = self._questions.answer(asdu, now)
+        if question is None:
+            return self._orphan(asdu, run)
+        return self._to_owners(asdu, run, [question])
+
+    def _to_owners(self, asdu: Asdu, run: Run, owners: Iterable[Question]) -> list[Action]:
+        actions: list[Action] = []
+        for seat, oa in {q.seat: q.asdu.oa for q in owners}.items():
+            if seat is not None:
+                actions += self._to_seat(asdu, run, seat, oa)
+        return actions
+
+    def _to_seat(self, asdu: Asdu, run: Run, seat: Seat, oa: int) -> list[Action]:
+        if not self._masters[seat].is_started:
+            return [Note(seat, Kind.DROPPED, f"{_name(asdu)}: answer after STOPDT, dropped")]
+        return [Deliver(run, ((seat, address_of(oa, self._ca_toward(seat, asdu.ca))),))]
+
+    def _orphan(self, asdu: Asdu, run: Run) -> list[Action]:
+        note = self._once(Kind.ORPHAN, asdu, f"{_name(asdu)}: nobody asked for it", asdu.cause)
+        if self.policy.orphans == "all":
+            return [note, *self._to_everyone(run, asdu.ca)]
+        return [note]
+
+    # Control direction
+
+    def from_master(self, seat: Seat, run: Run, now: float) -> list[Action]:
+        """Judge a run from a master: refusals at once, the rest waits for :meth:`to_rtu`."""
+        if self._transfer is _Transfer.DOWN:  # the master's link is about to be closed
+            return [Note(seat, Kind.DROPPED, f"{len(run)} ASDUs after the RTU was lost", len(run))]
+        actions: list[Action] = []
+        master = self._masters[seat]
+        for index, asdu in enumerate(run.asdus()):
+            rtu_ca = master.to_rtu_ca.get(asdu.ca)
+            fault = guard.check(asdu, rtu_ca is not None)
+            if fault is not None:
+                actions += self._fault(seat, asdu, fault)
+                continue
+            if master.unsent >= self.policy.buffer:
+                reason = f"{master.unsent} control ASDUs wait for the RTU"
+                return [*actions, CloseMaster(seat, reason)]
+            master.unsent += 1
+            part = run.part(index, index + 1)
+            ca = BROADCAST if rtu_ca is None else rtu_ca
+            self._unsent.append(_Unsent(seat, asdu, part, ca, now))
+        return actions
+
+    def to_rtu(self, room: int, now: float) -> list[Action]:
+        """What goes to the RTU now, at most ``room`` ASDUs; their questions open with it."""
+        actions: list[Action] = []
+        while self._unsent and len(actions) < room:
+            waiting = self._unsent.popleft()
+            self._masters[waiting.seat].unsent -= 1
+            slot = self._slot(waiting)
+            self._ask(waiting, slot, now)
+            actions.append(Deliver(waiting.run, ((RTU, address_of(slot, waiting.ca)),)))
+        return actions
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether :meth:`to_rtu` has something to give."""
+        return bool(self._unsent)
+
+    def waits_for_rtu(self, seat: Seat) -> bool:
+        """Whether a control ASDU of this master is not yet sent: then it is not acknowledged."""
+        return self._masters[seat].unsent > 0
+
+    def _slot(self, waiting: _Unsent) -> int:
+        match self.policy.oa:
+            case "index":
+                return waiting.seat if waiting.seat < 256 else 0
+            case "keep":
+                return waiting.asdu.oa
+            case _:
+                return 0
+
+    def _ask(self, waiting: _Unsent, slot: int, now: float) -> None:
+        asdu = waiting.asdu
+        if TypeId.F_FR_NA_1 <= asdu.type_id <= TypeId.F_SG_NA_1:
+            self._file_seat = waiting.seat
+            return
+        key = (asdu.type_id, waiting.ca, asdu.ioa or 0, qualifier_of(asdu))
+        stations = len(self._rtu_numbers) if waiting.ca == BROADCAST else 1
+        self._questions.open(Question(asdu, key, waiting.seat, slot, stations), now)
+
+    def _fault(self, seat: Seat, asdu: Asdu, fault: Fault) -> list[Action]:
+        match fault:
+            case Fault.ANSWER:
+                text = f"{_name(asdu)} with cause {asdu.cause} from a master, ignored"
+                return [Note(seat, Kind.MALFORMED, text)]
+            case Fault.CUT_SHORT:
+                text = f"{_name(asdu)}: fewer octets than announced, ignored"
+                return [Note(seat, Kind.MALFORMED, text)]
+            case Fault.UNKNOWN_TYPE | Fault.UNKNOWN_CAUSE | Fault.UNKNOWN_CA:
+                reply = asdu.with_cause(guard.REPLY[fault], negative=True)
+            case Fault.SEVERAL_OBJECTS:
+                reply = guard.refusal_of(asdu)
+        return self._reply(seat, asdu, reply, fault.name.lower().replace("_", " "))
+
+    def _reply(self, seat: Seat, asdu: Asdu, reply: Asdu, why: str) -> list[Action]:
+        text = f"{_name(asdu)} CA {asdu.ca} IOA {asdu.ioa} cause {asdu.cause} refused: {why}"
+        actions: list[Action] = [Note(seat, Kind.REFUSED, text)]
+        if self._masters[seat].is_started:
+            to = ((seat, address_of(asdu.oa, asdu.ca)),)
+            actions.append(Deliver(Run.of(reply), to))
+        return actions
+
+    # Time
+
+    @property
+    def due(self) -> float:
+        """When :meth:`handle_timeout` has something to do (monotonic seconds)."""
+        due = self._questions.due
+        if self._unsent:
+            due = min(due, self._unsent[0].accepted_at + self.policy.command_timeout)
+        return due
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """Refuse what could not be sent in time; give up questions without an answer."""
+        actions: list[Action] = []
+        while self._unsent and now >= self._unsent[0].accepted_at + self.policy.command_timeout:
+            late = self._unsent.popleft()
+            self._masters[late.seat].unsent -= 1
+            why = f"not sent to the RTU within {self.policy.command_timeout:g} s"
+            actions += self._reply(late.seat, late.asdu, guard.refusal_of(late.asdu), why)
+        for question in self._questions.expire(now):
+            asdu = question.asdu
+            text = f"{_name(asdu)} CA {asdu.ca} IOA {asdu.ioa}: no answer from the RTU"
+            seat = RTU if question.seat is None else question.seat
+            actions.append(Note(seat, Kind.EXPIRED, text))
+        return actions
+
+    # Within
+
+    def _usable(self) -> list[Action]:
+        if self._is_usable:
+            return []
+        self._is_usable = True
+        return [OpenPorts()]
+
+    def _adjust(self) -> list[Action]:
+        """Start or stop the RTU as the masters need it; a pending con is waited for."""
+        wanted = self._always or any(m.is_started for m in self._masters.values())
+        if wanted and self._transfer is _Transfer.STOPPED:
+            self._transfer = _Transfer.STARTING
+            return [StartTransfer()]
+        if not wanted and self._transfer is _Transfer.STARTED:
+            self._transfer = _Transfer.STOPPING
+            return [StopTransfer()]
+        return []
+
+    def _master_out(self, seat: Seat, undelivered: Iterable[Run]) -> list[Action]:
+        master = self._masters[seat]
+        if not master.is_started:
+            return []
+        master.is_started = False
+        self._everyone = {}
+        if not any(m.is_started for m in self._masters.values()):
+            for run in undelivered:
+                self._keep_events(run)
+        return self._adjust()
+
+    def _ca_toward(self, seat: Seat, ca: int) -> int:
+        return self._masters[seat].from_rtu_ca.get(ca, ca)
+
+    def _once(self, kind: Kind, asdu: Asdu, text: str, *what: object) -> Note:
+        """A note that is always counted and put into words the first time only."""
+        said = (kind, asdu.type_id, *what)
+        if said in self._said:
+            return Note(RTU, kind)
+        self._said.add(said)
+        return Note(RTU, kind, text)
+
+
+def _name(asdu: Asdu) -> str:
+    try:
+        return TypeId(asdu.type_id).name
+    except ValueError:
+        return f"type {asdu.type_id}"
