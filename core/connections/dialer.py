@@ -1,0 +1,124 @@
+"""Reaching an RTU: its hosts one after the other, endlessly, with a growing pause."""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from core.connections.loop import IoThread
+from core.connections.stream import endpoint_text, prepare_socket
+
+_SEVERAL_HOSTS_LIMIT: Final = 3.0
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_JITTER: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One host of an RTU; name or numeric address, port 1..65535."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return endpoint_text(self.host, self.port)
+
+
+class DialerOwner(Protocol):
+    """Who uses the connections; called on the I/O thread."""
+
+    def trying(self, target: Target) -> None:
+        """A try begins."""
+        ...
+
+    def failed(self, target: Target, reason: str) -> None:
+        """No connection could be made."""
+        ...
+
+    async def use(self, target: Target, sock: socket.socket) -> bool:
+        """Take a connected socket; returns when its link is over: whether it was ever usable."""
+        ...
+
+
+class Dialer:
+    """Dials until its task is cancelled. ``t0`` limits a try (seconds, 60870-5-104 9.6)."""
+
+    def __init__(
+        self,
+        io: IoThread,
+        owner: DialerOwner,
+        targets: Sequence[Target],
+        t0: float,
+        resolve: Callable[[str], Awaitable[tuple[str, ...]]],
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._io = io
+        self._owner = owner
+        self._targets = tuple(targets)
+        self._limit = t0 if len(self._targets) == 1 else min(t0, _SEVERAL_HOSTS_LIMIT)
+        self._resolve = resolve
+        self._jitter = jitter
+
+    async def run(self) -> None:
+        """Try the hosts in the order given, for ever."""
+        pause = _FIRST_PAUSE
+        while True:
+            if await self._round():
+                pause = _FIRST_PAUSE
+                await asyncio.sleep(_FIRST_PAUSE)
+            else:
+                spread = pause * _JITTER
+                await asyncio.sleep(max(_FIRST_PAUSE, pause + self._jitter(-spread, spread)))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _round(self) -> bool:
+        """Try each host once, until one was usable; whether one was."""
+        for number, target in enumerate(self._targets):
+            if number:
+                await asyncio.sleep(_FIRST_PAUSE)
+            self._owner.trying(target)
+            try:
+                async with asyncio.timeout(self._limit):
+                    sock = await self._connect(target)
+            except TimeoutError:
+                self._owner.failed(target, f"no connection within {self._limit:g} s")
+                continue
+            except OSError as error:
+                self._owner.failed(target, _words(error))
+                continue
+            if await self._owner.use(target, sock):
+                return True
+        return False
+
+    async def _connect(self, target: Target) -> socket.socket:
+        """A connected socket to the first address of the host that answers. Raises OSError."""
+        last: OSError = OSError(f"{target.host} has no address")
+        for address in await self._resolve(target.host):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            try:
+                prepare_socket(sock)
+                await self._io.loop.sock_connect(sock, (address, target.port))
+                # On loopback a connect to a port nobody holds can meet itself.
+                if sock.getsockname()[:2] == sock.getpeername()[:2]:
+                    raise OSError("connected to itself")
+            except OSError as error:
+                sock.close()
+                last = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise last
+
+
+def _words(error: OSError) -> str:
+    # asyncio words a refused connect by the call that failed; the errno says it plainly.
+    return (
+        os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
+    )

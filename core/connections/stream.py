@@ -1,0 +1,173 @@
+"""A TCP transport bound to a link: octets in, octets out, and nothing decided here."""
+
+import asyncio
+import logging
+import socket
+import sys
+from typing import Protocol, cast
+
+from core.connections.loop import IoThread
+from core.protocol.link import Link
+
+_log = logging.getLogger("iec104.connections")
+
+_WRITE_LIMIT_OCTETS = 65_536
+_PATIENCE = 0.5
+"""Seconds a closing connection may take to hand over what is queued, before it is aborted."""
+
+
+class StreamOwner(Protocol):
+    """Who a stream reports to; called on the I/O thread."""
+
+    def octets_arrived(self, stream: "Stream", data: bytes, now: float) -> None:
+        """The peer sent something; the owner feeds the link and flushes the stream."""
+        ...
+
+    def link_due(self, stream: "Stream", now: float) -> None:
+        """A deadline of the stream's link has passed."""
+        ...
+
+    def room_again(self, stream: "Stream", now: float) -> None:
+        """The transport takes data again after it had enough."""
+        ...
+
+    def stream_ended(self, stream: "Stream", reason: str) -> None:
+        """The connection is over; the last call for this stream."""
+        ...
+
+    def owner_failed(self, stream: "Stream", error: Exception) -> None:
+        """One of the calls above raised: our own fault, not the peer's."""
+        ...
+
+
+class Stream(asyncio.BufferedProtocol):
+    """One connection. ``peer`` is its remote address as text, ``host`` the address without port."""
+
+    def __init__(self, io: IoThread, owner: StreamOwner, link: Link, sock: socket.socket) -> None:
+        self.link = link
+        self.host, self.peer = _peer_of(sock)
+        self._io = io
+        self._owner = owner
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._reason = ""
+
+    async def bind(self) -> None:
+        """Take the connected socket over; octets arrive from here on. Raises OSError."""
+        try:
+            await self._io.loop.create_connection(lambda: self, sock=self._sock)
+        except BaseException:
+            self._sock.close()
+            raise
+
+    @property
+    def due(self) -> float:
+        """The link's next deadline."""
+        return self.link.due
+
+    def deadline_passed(self, now: float) -> None:
+        """Called by the tick."""
+        self._guarded(self._owner.link_due, now)
+
+    def flush(self, now: float) -> None:
+        """Write what the link has to send, if anything."""
+        if self._reason:
+            return
+        data = self.link.data_to_send(now)
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def close(self, reason: str, *, at_once: bool = False) -> None:
+        """End the connection; what is queued may still go out for a moment, unless at once."""
+        if self._reason:
+            return
+        self._reason = reason
+        self._io.unwatch(self)
+        if self._transport is None:  # not bound yet: ended as soon as it is
+            return
+        if at_once:
+            self._transport.abort()
+        else:
+            self._transport.close()
+            self._io.loop.call_later(_PATIENCE, self.abort)
+
+    def abort(self) -> None:
+        """End the connection without handing over what is queued."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Called by asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._io.streams.add(self)
+        self._transport.set_write_buffer_limits(high=_WRITE_LIMIT_OCTETS)
+        if self._reason:
+            self._transport.abort()
+        else:
+            self._io.watch(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._io.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._reason:
+            return
+        data = self._io.buffer[:nbytes].tobytes()
+        try:
+            self._owner.octets_arrived(self, data, self._io.loop.time())
+        except Exception as error:
+            self._owner.owner_failed(self, error)
+
+    def pause_writing(self) -> None:
+        self.link.hold_sending(self._io.loop.time())
+
+    def resume_writing(self) -> None:
+        self.link.resume_sending()
+        if not self._reason:
+            self._guarded(self._owner.room_again, self._io.loop.time())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if sys.platform == "win32":
+            # The Proactor would call shutdown() on a reset socket, raise and never close it.
+            self._sock.close()
+        self._transport = None
+        self._io.streams.discard(self)
+        self._io.unwatch(self)
+        reason = self._reason or (f"connection lost: {exc}" if exc else "closed by the peer")
+        try:
+            self._owner.stream_ended(self, reason)
+        except Exception as error:
+            self._owner.owner_failed(self, error)
+
+    def _guarded(self, call: "_Call", now: float) -> None:
+        try:
+            call(self, now)
+        except Exception as error:
+            self._owner.owner_failed(self, error)
+
+
+class _Call(Protocol):
+    def __call__(self, stream: Stream, now: float, /) -> None: ...
+
+
+def prepare_socket(sock: socket.socket) -> None:
+    """Set what every IEC 104 connection wants before it becomes a transport. Raises OSError."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Only a help: a vanished peer is found by t1 and t3.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def endpoint_text(host: str, port: int) -> str:
+    """`10.0.0.1:2404`, `[2001:db8::1]:2404`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _peer_of(sock: socket.socket) -> tuple[str, str]:
+    try:
+        host, port = sock.getpeername()[:2]
+    except OSError:
+        return "", "unknown peer"
+    host = str(host).removeprefix("::ffff:")
+    return host, endpoint_text(host, port)

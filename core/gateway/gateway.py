@@ -1,0 +1,129 @@
+"""The gateway: all groups, and the few calls a front end may make from any thread."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from concurrent.futures import Future
+from typing import Final
+
+from core.config import Change, Config, GroupConfig, changes
+from core.connections.loop import IoThread
+from core.connections.resolver import Resolver
+from core.feed import Feed
+from core.gateway.hub import Hub
+from core.logs import LogWriter
+from core.status import Counters, EntryStatus
+
+_log = logging.getLogger("iec104.gateway")
+
+_ORDERLY_END: Final = 2.2
+"""Seconds for STOPDT and for the links to close; the rest of the 3 s is for threads."""
+_LINKS_END: Final = 0.8
+
+
+class Gateway:
+    """Runs a configuration. ``start`` once, then ``apply``, ``snapshot`` and ``stop``.
+
+    ``logs`` must be started by the caller and stopped after the gateway; ``feed`` is what the
+    front end polls.
+    """
+
+    def __init__(self, config: Config, logs: LogWriter, feed: Feed) -> None:
+        self._config = config
+        self._logs = logs
+        self._feed = feed
+        self._io = IoThread()
+        self._resolver = Resolver(self._io.loop)
+        self._hubs: dict[int, Hub] = {}
+        self._applying = asyncio.Lock()
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Start the I/O thread and every group."""
+        self._io.start()
+        self._io.call(self._start_all)
+
+    def stop(self) -> bool:
+        """End everything in order, within 3 s; whether all of it ended."""
+        done: Future[None] = Future()
+        self._io.call(self._begin_stop, done)
+        try:
+            done.result(_ORDERLY_END)
+        except TimeoutError:
+            _log.warning("not every link could be ended in order")
+        return self._io.end(0.5)
+
+    def apply(self, config: Config, restart: Collection[str] = ()) -> None:
+        """Run another configuration: exactly what differs is restarted, and who is in ``restart``.
+
+        ``restart`` holds keys of entries; an RTU's key restarts its group. Returns at once.
+        """
+        self._io.call(self._spawn_apply, config, frozenset(restart))
+
+    def snapshot(self) -> list[tuple[EntryStatus, Counters]]:
+        """The state of every entry, in the order of the configuration."""
+        found = []
+        for hub in list(self._hubs.values()):
+            found.append((hub.journal.status, hub.journal.counters))
+            found += [(e.journal.status, e.journal.counters) for e in list(hub.ends.values())]
+        return found
+
+    # On the I/O thread
+
+    def _start_all(self) -> None:
+        for group in self._config.groups:
+            self._start_group(group)
+
+    def _start_group(self, group: GroupConfig) -> None:
+        hub = self._hubs[group.id] = Hub(self._io, self._resolver, group, self._logs, self._feed)
+        hub.start()
+
+    def _begin_stop(self, done: Future[None]) -> None:
+        self._is_stopping = True
+        self._io.spawn(self._stop_all(done), "stop")
+
+    async def _stop_all(self, done: Future[None]) -> None:
+        try:
+            await asyncio.gather(*(hub.stop() for hub in self._hubs.values()))
+            await self._links_over()
+        finally:
+            done.set_result(None)
+
+    async def _links_over(self) -> None:
+        until = self._io.loop.time() + _LINKS_END
+        while self._io.streams and self._io.loop.time() < until:
+            await asyncio.sleep(0.02)
+        for stream in list(self._io.streams):
+            stream.abort()
+        await asyncio.sleep(0)
+
+    def _spawn_apply(self, config: Config, restart: frozenset[str]) -> None:
+        if not self._is_stopping:
+            self._io.spawn(self._apply(config, restart), "apply")
+
+    async def _apply(self, config: Config, restart: frozenset[str]) -> None:
+        async with self._applying:
+            difference = changes(self._config, config)
+            self._config = config
+            groups = {group.id: group for group in config.groups}
+            fresh: list[GroupConfig] = []
+            ending: list[Hub] = []
+            masters: list[tuple[Hub, GroupConfig, set[str]]] = []
+            for change in difference.groups:
+                group = groups.get(change.group)
+                whole = change.kind in (Change.ADDED, Change.REMOVED, Change.RESTART)
+                if whole or (group is not None and group.rtu.key in restart):
+                    if change.group in self._hubs:
+                        ending.append(self._hubs.pop(change.group))
+                    if group is not None:
+                        fresh.append(group)
+                elif group is not None:
+                    keys = {m.key for m in group.masters} & restart | set(change.masters)
+                    if keys:
+                        masters.append((self._hubs[group.id], group, keys))
+            await asyncio.gather(*(hub.stop() for hub in ending))
+            for hub, group, keys in masters:
+                hub.restart_masters(group, keys)
+            for group in fresh:
+                self._start_group(group)
+            self._hubs = {id_: self._hubs[id_] for id_ in groups if id_ in self._hubs}

@@ -1,0 +1,81 @@
+"""How an entry speaks: its log, the security log, and its status for a front end."""
+
+import logging
+from datetime import datetime
+
+from core.config import Entry
+from core.feed import Feed
+from core.logs import Level, LogLine, LogWriter
+from core.routing.actions import Kind, Note
+from core.status import Counters, EntryStatus, MasterState, RtuState, State
+
+_log = logging.getLogger("iec104.gateway")
+
+_COUNTER = {
+    Kind.REFUSED: "refused",
+    Kind.MALFORMED: "malformed",
+    Kind.UNKNOWN_CA: "unknown_ca",
+    Kind.ORPHAN: "orphans",
+    Kind.EXPIRED: "expired",
+    Kind.DROPPED: "dropped",
+}
+_SECURITY = {Kind.REFUSED: "refused command", Kind.MALFORMED: "malformed frame"}
+
+
+class Journal:
+    """The voice of one entry. I/O thread only, but for ``status`` and ``counters``."""
+
+    def __init__(self, entry: Entry, logs: LogWriter, feed: Feed) -> None:
+        self.entry = entry
+        self.counters = Counters()
+        self._logs = logs
+        self._feed = feed
+        initial: State = RtuState.CONNECTING if entry.label.startswith("S/") else MasterState.HELD
+        self.status = EntryStatus(entry.key, entry.group, entry.label, initial)
+        logs.register(entry.key, entry.label, entry.group)
+        feed.put_status(self.status)
+
+    def failed(self, error: Exception) -> None:
+        """Our own fault: the program log gets the traceback, the entry's log a line."""
+        _log.error("%s: internal error", self.entry.key, exc_info=error)
+        self.line(f"internal error: {error!r}", Level.ERROR)
+
+    def head(self, facts: str) -> None:
+        """The line that begins a life of the entry: what it was started with."""
+        entry, o = self.entry, self.entry.options
+        settings = f"t0 {o.t0:g}, t1 {o.t1:g}, t2 {o.t2:g}, t3 {o.t3:g}, k {o.k}, w {o.w}"
+        self.line(
+            f"{entry.label}: group {entry.group}, {facts}, settings {settings},"
+            f" idletime {o.idletime:g}, buffer {o.buffer}"
+        )
+
+    def line(self, text: str, level: Level = Level.INFO) -> None:
+        """A line for the entry's log."""
+        self._logs.put(LogLine(self.entry.key, self._logs.now(), level, text))
+
+    def note(self, note: Note, host: str) -> None:
+        """Count and, where it has words, log what the group noted about this entry."""
+        counter = _COUNTER.get(note.kind)
+        if counter is not None:
+            setattr(self.counters, counter, getattr(self.counters, counter) + note.n)
+        if note.text:
+            self.line(note.text, Level.INFO if counter is None else Level.WARNING)
+            if note.kind in _SECURITY:
+                self.security(_SECURITY[note.kind], host, note.text)
+
+    def security(self, kind: str, host: str, text: str) -> None:
+        """A line for the security log; ``host`` is the peer without its port."""
+        self._logs.security(kind, self.entry.key, host, text)
+
+    def say(
+        self, state: State, detail: str = "", peer: str = "", connected: bool | None = None
+    ) -> None:
+        """Publish a status. ``connected``: True stamps the time, False clears it, None keeps it."""
+        at: datetime | None = self.status.connected_at
+        if connected is not None:
+            at = self._logs.now() if connected else None
+        entry = self.entry
+        status = EntryStatus(entry.key, entry.group, entry.label, state, detail, peer, at)
+        if status != self.status:
+            self.status = status
+            self._feed.put_status(status)

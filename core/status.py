@@ -1,0 +1,75 @@
+"""Frozen values that cross to a front end: what an entry is doing, and what it has counted."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class RtuState(StrEnum):
+    """What the gateway's link to an RTU is doing."""
+
+    CONNECTING = "connecting"
+    WAITING = "waiting for a master"
+    STARTING = "starting"
+    ONLINE = "online"
+    ERROR = "error"
+
+
+class MasterState(StrEnum):
+    """What a master's entry is doing."""
+
+    HELD = "held (RTU down, port closed)"
+    LISTENING = "listening"
+    CONNECTED = "connected (not started)"
+    ONLINE = "online"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+State: TypeAlias = RtuState | MasterState
+
+
+@dataclass(slots=True, eq=False)
+class Counters:
+    """What an entry has counted since it was started.
+
+    Plain numbers, written by the I/O thread alone and read by anyone.
+    """
+
+    asdus_in: int = 0
+    """I-frames received from the peer."""
+    asdus_out: int = 0
+    """I-frames handed to the peer's stream."""
+    connections: int = 0
+    peers_refused: int = 0
+    refused: int = 0
+    """Control ASDUs answered by a refusal."""
+    malformed: int = 0
+    unknown_ca: int = 0
+    orphans: int = 0
+    expired: int = 0
+    dropped: int = 0
+    """ASDUs that could be given to nobody."""
+
+    def __str__(self) -> str:
+        counted = ((f.name.replace("_", " "), getattr(self, f.name)) for f in fields(self))
+        return ", ".join(f"{name} {n}" for name, n in counted if n)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryStatus:
+    """One entry at one moment."""
+
+    key: str
+    """Identity of the entry, stable over reordering of the file."""
+    group: int
+    label: str
+    """`S/name` or `M/name`."""
+    state: State
+    detail: str = ""
+    """Why, in words: the last error, what is being tried."""
+    peer: str = ""
+    """Remote `address:port` of the connection, if any."""
+    connected_at: datetime | None = None
+    """Local wall time."""
