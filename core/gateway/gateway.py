@@ -64,7 +64,7 @@ class Gateway:
         """The state of every entry, in the order of the configuration."""
         found = []
         for hub in list(self._hubs.values()):
-            found.append((hub.journal.status, hub.journal.counters))
+            found.append((hub.rtu.journal.status, hub.rtu.journal.counters))
             found += [(e.journal.status, e.journal.counters) for e in list(hub.ends.values())]
         return found
 
@@ -123,7 +123,7 @@ class Gateway:
                         masters.append((self._hubs[group.id], group, keys))
             await asyncio.gather(*(hub.stop() for hub in ending))
             for hub, group, keys in masters:
-                hub.restart_masters(group, keys)
+                hub.restart_masters(group.masters, keys)
             for group in fresh:
                 self._start_group(group)
             self._hubs = {id_: self._hubs[id_] for id_ in groups if id_ in self._hubs}

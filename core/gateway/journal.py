@@ -6,6 +6,7 @@ from datetime import datetime
 from core.config import Entry
 from core.feed import Feed
 from core.logs import Level, LogLine, LogWriter
+from core.protocol.link import LinkFailed, Reason
 from core.routing.actions import Kind, Note
 from core.status import Counters, EntryStatus, MasterState, RtuState, State
 
@@ -18,6 +19,12 @@ _COUNTER = {
     Kind.ORPHAN: "orphans",
     Kind.EXPIRED: "expired",
     Kind.DROPPED: "dropped",
+}
+_SUSPICIOUS = frozenset(Reason) - {
+    Reason.NO_ANSWER,
+    Reason.IDLE,
+    Reason.FRAGMENT,
+    Reason.STALLED,
 }
 _SECURITY = {Kind.REFUSED: "refused command", Kind.MALFORMED: "malformed frame"}
 
@@ -62,6 +69,11 @@ class Journal:
             self.line(note.text, Level.INFO if counter is None else Level.WARNING)
             if note.kind in _SECURITY:
                 self.security(_SECURITY[note.kind], host, note.text)
+
+    def link_failed(self, failure: LinkFailed, host: str) -> None:
+        """A peer broke the protocol: worth a line where attacks are looked for."""
+        if failure.reason in _SUSPICIOUS:
+            self.security("protocol error", host, str(failure))
 
     def security(self, kind: str, host: str, text: str) -> None:
         """A line for the security log; ``host`` is the peer without its port."""

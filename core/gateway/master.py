@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from core.config import MasterEntry
@@ -14,6 +15,8 @@ from core.gateway.timing import timing_of
 from core.logs import Level
 from core.protocol.link import Link, Role, State
 from core.protocol.outbox import Outbox
+from core.protocol.run import Run
+from core.routing.actions import Note
 from core.routing.questions import Seat
 from core.status import MasterState
 
@@ -25,10 +28,6 @@ _REFRESH_NAMES: Final = 300.0
 
 class MasterOwner(Protocol):
     """The hub, as a master's end sees it; called on the I/O thread."""
-
-    def master_connected(self, end: "MasterEnd") -> None:
-        """A stream is bound; ``end.stream`` is it."""
-        ...
 
     def master_octets(self, end: "MasterEnd", data: bytes, now: float) -> None: ...
 
@@ -64,6 +63,13 @@ class MasterEnd:
         self._waiting: tuple[socket.socket, str] | None = None
         self._corpse_check: asyncio.TimerHandle | None = None
 
+    def start(self) -> None:
+        """Say what the entry was started with; the port opens when the RTU is usable."""
+        entry = self.entry
+        numbers = ";".join(map(str, entry.numbers))
+        hosts = str(entry.hosts) or "any"
+        self.journal.head(f"port {entry.port}, RTU number {numbers}, hosts {hosts}")
+
     # The port
 
     def open(self) -> None:
@@ -86,6 +92,24 @@ class MasterEnd:
             self._listener = None
         self._refuse_waiting("the port is closed")
         self.publish()
+
+    def drop(self, reason: str, *, at_once: bool) -> Sequence[Run] | None:
+        """End the connection: what the master had not acknowledged; None if there was none."""
+        stream, self.stream = self.stream, None
+        if stream is None:
+            return None
+        if not at_once:
+            stream.flush(self._io.loop.time())
+        stream.close(reason, at_once=at_once)
+        undelivered = tuple(self.outbox.undelivered())
+        n = self.outbox.clear()
+        tail = f", {n} ASDUs not acknowledged" if n else ""
+        self.journal.line(f"disconnected: {reason}{tail}")
+        return undelivered
+
+    def note(self, note: Note) -> None:
+        """Count and log what the group noted about this master."""
+        self.journal.note(note, self.stream.host if self.stream is not None else "")
 
     def publish(self) -> None:
         """Say what this master's entry is doing, from what is so."""
@@ -198,7 +222,6 @@ class MasterEnd:
         self._io.spawn(self._bind(stream), f"connection of {self.entry.key}")
         self.journal.line(f"connected from {stream.peer}")
         self.journal.say(MasterState.CONNECTED, "", stream.peer, connected=True)
-        self._owner.master_connected(self)
 
     async def _bind(self, stream: Stream) -> None:
         try:

@@ -6,7 +6,7 @@ of the README's table "who receives what".
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Self
 
@@ -29,13 +29,13 @@ from core.routing.actions import (
     TestRtu,
 )
 from core.routing.audience import (
-    EVENTS,
     Audience,
     audience_of,
     exact_apdu_octets,
     surplus_octets,
 )
 from core.routing.guard import Fault
+from core.routing.kept import Kept
 from core.routing.questions import Question, Questions, Seat, qualifier_of
 
 _HEADERS_KEPT: Final = 4096  # distinct ASDU headers remembered as ordinary
@@ -99,34 +99,6 @@ class _Unsent:
     accepted_at: float
 
 
-@dataclass(slots=True)
-class _Kept:
-    """Events that came while nobody listened, oldest first."""
-
-    limit: int
-    runs: deque[Run] = field(default_factory=deque)
-    n: int = 0
-    lost: int = 0
-
-    def append(self, run: Run) -> None:
-        self.runs.append(run)
-        self.n += len(run)
-        while self.n > self.limit:
-            oldest = self.runs.popleft()
-            gone = min(len(oldest), self.n - self.limit)
-            if gone < len(oldest):
-                self.runs.appendleft(oldest.part(gone, len(oldest)))
-            self.n -= gone
-            self.lost += gone
-
-    def take_all(self) -> tuple[Sequence[Run], int]:
-        """All of it and how many were lost; nothing is kept any more."""
-        taken = tuple(self.runs), self.lost
-        self.runs.clear()
-        self.n = self.lost = 0
-        return taken
-
-
 class Group:
     """The router of one group.
 
@@ -148,7 +120,7 @@ class Group:
         self._stopped_by_itself_at = float("-inf")
         self._questions = Questions(policy.command_timeout, policy.term_timeout)
         self._unsent: deque[_Unsent] = deque()
-        self._kept = _Kept(policy.buffer)
+        self._kept = Kept(policy.buffer)
         self._file_seat: Seat | None = None
         self._said: set[tuple[object, ...]] = set()
         self._everyone: dict[int, tuple[tuple[Seat, Address], ...]] = {}
@@ -219,9 +191,14 @@ class Group:
             actions.append(Deliver(run, ((seat, address),)))
         return [*actions, *self._adjust()]
 
-    def master_stopped(self, seat: Seat, undelivered: Iterable[Run], now: float) -> list[Action]:
-        """A master has sent STOPDT; ``undelivered`` is what its link had not passed on."""
-        return self._master_out(seat, undelivered)
+    def master_stopped(self, seat: Seat, undelivered: Sequence[Run], now: float) -> list[Action]:
+        """A master's transfer has ended; ``undelivered`` is what had not been sent to it."""
+        actions = self._master_out(seat, undelivered)
+        n = sum(map(len, undelivered))
+        if n and self._is_anyone_started:
+            text = f"{n} ASDUs had not been sent yet when data transfer ended"
+            actions.append(Note(seat, Kind.DROPPED, text, n))
+        return actions
 
     def master_lost(self, seat: Seat, undelivered: Iterable[Run], now: float) -> list[Action]:
         """A master's link is over; ``undelivered`` is what it had not acknowledged."""
@@ -326,14 +303,8 @@ class Group:
             )
         if to:
             return [Deliver(run, to)]
-        self._keep_events(run)
+        self._kept.keep_events(run)
         return []
-
-    def _keep_events(self, run: Run) -> None:
-        """Keep what must not be lost of a run that nobody takes; the rest is stale by tomorrow."""
-        for index, asdu in enumerate(run.asdus()):
-            if asdu.cause in EVENTS and audience_of(asdu) is Audience.EVERYONE:
-                self._kept.append(run.part(index, index + 1))
 
     def _answer(self, asdu: Asdu, run: Run, now: float) -> list[Action]:
         question = self._questions.answer(asdu, now)
@@ -477,7 +448,7 @@ class Group:
 
     def _adjust(self) -> list[Action]:
         """Start or stop the RTU as the masters need it; a pending con is waited for."""
-        wanted = self._always or any(m.is_started for m in self._masters.values())
+        wanted = self._always or self._is_anyone_started
         if wanted and self._transfer is _Transfer.STOPPED:
             self._transfer = _Transfer.STARTING
             return [StartTransfer()]
@@ -492,10 +463,14 @@ class Group:
             return []
         master.is_started = False
         self._everyone = {}
-        if not any(m.is_started for m in self._masters.values()):
+        if not self._is_anyone_started:
             for run in undelivered:
-                self._keep_events(run)
+                self._kept.keep_events(run)
         return self._adjust()
+
+    @property
+    def _is_anyone_started(self) -> bool:
+        return any(master.is_started for master in self._masters.values())
 
     def _ca_toward(self, seat: Seat, ca: int) -> int:
         return self._masters[seat].from_rtu_ca.get(ca, ca)
