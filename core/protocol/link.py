@@ -154,9 +154,9 @@ class Link:
 
     __slots__ = (
         "_ack_due", "_ack_forced", "_control", "_fragment", "_fragment_since", "_heard_at",
-        "_irregular", "_paused_at", "_ra", "_start_due", "_stop_due", "_test_due", "_va",
-        "acknowledged_at", "due", "hold_acks", "is_failed", "outbox", "role", "state", "timing",
-        "vr", "vs",
+        "_irregular", "_paused_at", "_ra", "_start_due", "_started_at", "_stop_due", "_test_due",
+        "_va", "acknowledged_at", "due", "hold_acks", "is_failed", "outbox", "role", "state",
+        "timing", "vr", "vs",
     )  # fmt: skip
 
     def __init__(self, role: Role, timing: Timing, outbox: Outbox, now: float) -> None:
@@ -180,6 +180,7 @@ class Link:
         self._ack_due = NEVER
         self._ack_forced = False
         self._start_due = NEVER
+        self._started_at = now
         self._stop_due = NEVER
         self._test_due = NEVER
         self._paused_at = NEVER
@@ -206,7 +207,7 @@ class Link:
 
     def test(self, now: float) -> None:
         """Send TESTFR act, unless one is on its way already."""
-        if self._test_due == NEVER:
+        if self._test_due == NEVER and not self.is_failed:
             self._test_due = self._arm(now + self.timing.t1)
             self._control.append(_U_FRAMES[UFunction.TESTFR_ACT])
 
@@ -216,7 +217,7 @@ class Link:
 
     def hold_sending(self, now: float) -> None:
         """The transport takes no more: keep everything until :meth:`resume_sending`."""
-        if self._paused_at == NEVER:
+        if self._paused_at == NEVER and not self.is_failed:
             self._paused_at = now
             self._arm(now + self.timing.t1)
 
@@ -334,9 +335,8 @@ class Link:
             self._ack_due = NEVER
         if self._test_due == NEVER and now >= self._heard_at + t.t3:
             self.test(now)
-        oldest = self.outbox.oldest_sent_at if self.outstanding else None
         self.due = min(
-            NEVER if oldest is None else oldest + t.t1,
+            self._confirmation_due,
             NEVER if self._test_due != NEVER else self._heard_at + t.t3,
             self._heard_at + t.idletime,
             self._fragment_since + t.t1,
@@ -418,7 +418,7 @@ class Link:
     def _take_u(self, function: UFunction, events: list[Event], now: float) -> None:
         match function:
             case UFunction.TESTFR_ACT:
-                self._reply(UFunction.TESTFR_CON)
+                self._answer(_U_FRAMES[UFunction.TESTFR_CON])
                 return
             case UFunction.TESTFR_CON:
                 if self._test_due == NEVER:
@@ -448,15 +448,18 @@ class Link:
             self._note_irregular(events, f"{function.name} while {self.state}")
             return
         self.state, reply, event = answer
+        if isinstance(event, Started):
+            self._started_at = now
+            if self.outstanding:
+                self._arm(now + self.timing.t1)
         if reply is not None:
-            self._reply(reply)
+            self._answer(_U_FRAMES[reply])
         if event is not None:
             events.append(event)
 
     def _expired(self, now: float) -> tuple[Reason, str] | None:
         t = self.timing
-        oldest = self.outbox.oldest_sent_at if self.outstanding else None
-        if oldest is not None and now >= oldest + t.t1:
+        if now >= self._confirmation_due:
             return Reason.NO_ANSWER, f"I-frame {self._va} not acknowledged within {t.t1:g} s"
         for due, name in (
             (self._start_due, "STARTDT"),
@@ -472,6 +475,18 @@ class Link:
         if now >= self._paused_at + t.t1:
             return Reason.STALLED, f"{t.t1:g} s"
         return None
+
+    @property
+    def _confirmation_due(self) -> float:
+        """When t1 of the oldest own frame runs out.
+
+        What a stopped station never acknowledged has failed and is not waited for; if transfer
+        starts again the frames are still on the ring, and t1 begins anew.
+        """
+        oldest = self.outbox.oldest_sent_at if self.outstanding else None
+        if oldest is None or self.state in (State.STOPPED, State.STARTING):
+            return NEVER
+        return max(oldest, self._started_at) + self.timing.t1
 
     def _set_received(self, vr: int, now: float) -> None:
         if vr != self.vr:
@@ -494,19 +509,19 @@ class Link:
 
     def _acknowledge_now(self) -> None:
         if self.vr != self._ra:
-            self._control.append(s_frame(self.vr))
+            self._answer(s_frame(self.vr))
             self._acknowledged(self.vr)
 
     def _confirm_stop(self) -> None:
         self.state = State.STOPPED
-        self._reply(UFunction.STOPDT_CON)
+        self._answer(_U_FRAMES[UFunction.STOPDT_CON])
 
-    def _reply(self, function: UFunction) -> None:
-        frame = _U_FRAMES[function]
-        # While the transport is stuck one answer of a kind is enough: a peer that asks for more
-        # without reading them must not fill our memory.
-        if self._paused_at == NEVER or frame not in self._control:
-            self._control.append(frame)
+    def _answer(self, frame: bytes) -> None:
+        # While the transport is stuck the last answer of a kind is enough: a peer that asks for
+        # more without reading them must not fill our memory.
+        if self._paused_at != NEVER:
+            self._control = [other for other in self._control if other[2] != frame[2]]
+        self._control.append(frame)
 
     def _note_irregular(self, events: list[Event], detail: str) -> None:
         if not self._irregular:
