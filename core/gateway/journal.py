@@ -6,7 +6,8 @@ from datetime import datetime
 from core.config import Entry
 from core.feed import Feed
 from core.logs import Level, LogLine, LogWriter
-from core.protocol.link import LinkFailed, Reason
+from core.protocol.apci import Reason
+from core.protocol.link import LinkFailed
 from core.routing.actions import Kind, Note
 from core.status import Counters, EntryStatus, MasterState, RtuState, State
 

@@ -12,7 +12,8 @@ from core.connections.stream import Stream
 from core.gateway.journal import Journal
 from core.gateway.timing import timing_of
 from core.logs import Level
-from core.protocol.link import Link, LinkFailed, Reason, Role, State
+from core.protocol.apci import Reason
+from core.protocol.link import Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
 from core.routing.actions import Note
 from core.status import RtuState

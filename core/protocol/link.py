@@ -9,18 +9,26 @@ Whatever a peer sends ends in an event and never raises; calling a link wrongly 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from struct import Struct
 from typing import Final, TypeAlias
 
+from core.protocol.apci import (
+    APCI,
+    MAX_LENGTH,
+    MIN_I_LENGTH,
+    U_FRAMES,
+    U_FUNCTIONS,
+    Reason,
+    control_octets,
+    s_frame,
+    wrong_apci,
+    wrong_beginning,
+)
 from core.protocol.codes import UFunction
 from core.protocol.outbox import Level, Outbox
 from core.protocol.run import APCI_OCTETS, MODULO, Address, Run
 
 NEVER: Final = float("inf")
 _RING: Final = MODULO - 1
-_APCI: Final = Struct("<BBHH")
-_MIN_I_LENGTH: Final = 10  # four control octets and a whole ASDU header
-_MAX_LENGTH: Final = 253
 
 
 class Role(Enum):
@@ -43,22 +51,6 @@ class State(StrEnum):
     """Controlling: STOPDT act sent; I-frames still arrive and are acknowledged."""
     UNCONFIRMED = "stopping, own frames unconfirmed"
     """Controlled: STOPDT act received, the con waits for the acknowledgement of own frames."""
-
-
-class Reason(StrEnum):
-    """Why a link was given up."""
-
-    BAD_START = "bad start octet"
-    BAD_LENGTH = "bad APDU length"
-    BAD_FORMAT = "malformed control field"
-    SHORT_ASDU = "ASDU without a whole header"
-    NOT_STARTED = "data while data transfer is stopped"
-    SEND_SEQUENCE = "send sequence number out of order"
-    RECEIVE_SEQUENCE = "receive sequence number outside what was sent"
-    NO_ANSWER = "no answer within t1"
-    IDLE = "nothing received for idletime"
-    FRAGMENT = "incomplete frame for t1"
-    STALLED = "peer takes no data for t1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +127,6 @@ _ON_U_FRAME: Final[dict[tuple[Role, State, UFunction], _Answer]] = {
 """(role, state, received) -> (next state, reply, event). STOPDT act while started stands in code:
 its confirmation depends on what is outstanding. What is missing here is tolerated and ignored."""
 
-_U_FRAMES: Final = {function: bytes((0x68, 4, function, 0, 0, 0)) for function in UFunction}
-_U_FUNCTIONS: Final = {int(function): function for function in UFunction}
-
-
-def s_frame(nr: int) -> bytes:
-    """An S frame acknowledging everything before ``nr``, 0..32767."""
-    return _APCI.pack(0x68, 4, 1, nr << 1)
-
 
 class Link:
     """One TCP connection's protocol state.
@@ -195,7 +179,7 @@ class Link:
         self._demand(State.STOPPED, Role.CONTROLLING)
         self.state = State.STARTING
         self._start_due = self._arm(now + self.timing.t1)
-        self._control.append(_U_FRAMES[UFunction.STARTDT_ACT])
+        self._control.append(U_FRAMES[UFunction.STARTDT_ACT])
 
     def stop(self, now: float) -> None:
         """End data transfer: acknowledge, then STOPDT act. Controlling role, started."""
@@ -203,13 +187,13 @@ class Link:
         self._acknowledge_now()
         self.state = State.STOPPING
         self._stop_due = self._arm(now + self.timing.t1)
-        self._control.append(_U_FRAMES[UFunction.STOPDT_ACT])
+        self._control.append(U_FRAMES[UFunction.STOPDT_ACT])
 
     def test(self, now: float) -> None:
         """Send TESTFR act, unless one is on its way already."""
         if self._test_due == NEVER and not self.is_failed:
             self._test_due = self._arm(now + self.timing.t1)
-            self._control.append(_U_FRAMES[UFunction.TESTFR_ACT])
+            self._control.append(U_FRAMES[UFunction.TESTFR_ACT])
 
     def send(self, run: Run, address: Address) -> Level:
         """Queue a run for the peer; FULL means it was not taken."""
@@ -261,7 +245,7 @@ class Link:
         known_nr = va << 1
         started = self.state is State.STARTED or self.state is State.STOPPING
         while end - at >= APCI_OCTETS:
-            start, length, first, second = _APCI.unpack_from(data, at)
+            start, length, first, second = APCI.unpack_from(data, at)
             size = length + 2
             # The case that matters first: the expected I-frame, acknowledging nothing new.
             if (
@@ -269,7 +253,7 @@ class Link:
                 and second == known_nr
                 and started
                 and start == 0x68
-                and _MIN_I_LENGTH <= length <= _MAX_LENGTH
+                and MIN_I_LENGTH <= length <= MAX_LENGTH
             ):
                 if at + size > end:
                     break
@@ -277,7 +261,7 @@ class Link:
                 sizes.append(size)
                 at += size
                 continue
-            failure = _wrong_apci(start, length, first)
+            failure = wrong_apci(start, length, first)
             if failure is None and at + size > end:
                 break
             if not first & 1 and failure is None:
@@ -312,7 +296,7 @@ class Link:
             self._fragment = b""
             self._fragment_since = NEVER
         else:
-            early = _wrong_beginning(data[at : at + 2])
+            early = wrong_beginning(data[at : at + 2])
             if early is not None:
                 events.append(self._fail(*early))
             else:
@@ -399,11 +383,11 @@ class Link:
         octet = first & 0xFF
         if octet & 3 == 1:
             if first != 1 or second & 1:
-                self._note_irregular(events, f"S frame with control octets {_hex(first, second)}")
+                self._note_irregular(events, f"S frame {control_octets(first, second)}")
             return self._take_s(second >> 1)
-        function = _U_FUNCTIONS[octet]
+        function = U_FUNCTIONS[octet]
         if first >> 8 or second:
-            self._note_irregular(events, f"U frame with control octets {_hex(first, second)}")
+            self._note_irregular(events, f"U frame {control_octets(first, second)}")
         self._take_u(function, events, now)
         return None
 
@@ -418,7 +402,7 @@ class Link:
     def _take_u(self, function: UFunction, events: list[Event], now: float) -> None:
         match function:
             case UFunction.TESTFR_ACT:
-                self._answer(_U_FRAMES[UFunction.TESTFR_CON])
+                self._answer(U_FRAMES[UFunction.TESTFR_CON])
                 return
             case UFunction.TESTFR_CON:
                 if self._test_due == NEVER:
@@ -453,7 +437,7 @@ class Link:
             if self.outstanding:
                 self._arm(now + self.timing.t1)
         if reply is not None:
-            self._answer(_U_FRAMES[reply])
+            self._answer(U_FRAMES[reply])
         if event is not None:
             events.append(event)
 
@@ -514,7 +498,7 @@ class Link:
 
     def _confirm_stop(self) -> None:
         self.state = State.STOPPED
-        self._answer(_U_FRAMES[UFunction.STOPDT_CON])
+        self._answer(U_FRAMES[UFunction.STOPDT_CON])
 
     def _answer(self, frame: bytes) -> None:
         # While the transport is stuck the last answer of a kind is enough: a peer that asks for
@@ -542,31 +526,3 @@ class Link:
     def _demand(self, state: State, role: Role) -> None:
         if self.role is not role or self.state is not state:
             raise RuntimeError(f"a {self.role.name.lower()} link cannot do this while {self.state}")
-
-
-def _wrong_apci(start: int, length: int, first: int) -> tuple[Reason, str] | None:
-    """What is wrong with a control field, before its frame is complete."""
-    early = _wrong_beginning(bytes((start, length)))
-    if early is not None:
-        return early
-    octet = first & 0xFF
-    if not octet & 1:
-        return None if length >= _MIN_I_LENGTH else (Reason.SHORT_ASDU, f"{length - 4} octets")
-    if octet & 3 == 3 and octet not in _U_FUNCTIONS:
-        return Reason.BAD_FORMAT, f"unknown U function {octet:02x} hex"
-    if length != 4:
-        return Reason.BAD_LENGTH, f"{length} in {'an S' if octet & 3 == 1 else 'a U'} frame"
-    return None
-
-
-def _wrong_beginning(octets: bytes) -> tuple[Reason, str] | None:
-    """What is wrong with the first two octets of a frame, or as many as there are."""
-    if octets[0] != 0x68:
-        return Reason.BAD_START, f"{octets[0]:02x} hex"
-    if len(octets) > 1 and not 4 <= octets[1] <= _MAX_LENGTH:
-        return Reason.BAD_LENGTH, f"{octets[1]} is outside 4..253"
-    return None
-
-
-def _hex(first: int, second: int) -> str:
-    return (first.to_bytes(2, "little") + second.to_bytes(2, "little")).hex(" ")
