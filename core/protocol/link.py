@@ -432,7 +432,7 @@ class Link:
             self._note_irregular(events, f"{function.name} while {self.state}")
             return
         self.state, reply, event = answer
-        if isinstance(event, Started):
+        if isinstance(event, Started) and self.role is Role.CONTROLLING:
             self._started_at = now
             if self.outstanding:
                 self._arm(now + self.timing.t1)
