@@ -24,7 +24,7 @@ from core.config.hosts import (
     port_number,
 )
 from core.config.model import Entry, MasterEntry, RtuEntry
-from core.config.options import BY_NAME, Options, Scope, Value, nearest
+from core.config.options import BY_NAME, Options, Scope, Value, idle, nearest
 from core.config.timing import settle
 
 COLUMNS = ("id", "sys name", "port no", "rtu no", "master", "hosts")
@@ -294,4 +294,6 @@ def _option_value(
             line, name, text, f"{value.reason}, so it is not used; accepted: {option.accepted}"
         )
         return None
+    if option.is_idle(value):
+        report.warning(line, name, text, idle(option))
     return value

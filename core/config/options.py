@@ -96,6 +96,10 @@ class Option:
                 word = text.lower()
                 return word if word in self.choices else BadValue("is not one of the choices")
 
+    def is_idle(self, value: Value) -> bool:
+        """Whether this version does not do what the value asks for."""
+        return self.name in WITHOUT_EFFECT and value != self.default
+
     def shown(self, value: Value) -> str:
         """Return a value as it is written in the file."""
         if isinstance(value, bool):
@@ -346,8 +350,22 @@ OPTIONS: tuple[Option, ...] = (
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
+WITHOUT_EFFECT: frozenset[str] = frozenset(
+    {
+        "gi", "gi_data", "select_timeout", "interrogation_timeout",
+        "conns", "mode", "rights", "clock",
+    }
+)  # fmt: skip
+"""Options that are understood but not acted on yet; whoever sets one is warned."""
+
 ALIASES: Mapping[str, str] = {"ntpserver": "ntp_server"}
 """Other spellings that are accepted, with a notice."""
+
+
+def idle(option: Option) -> str:
+    """Return what is said about a value this version does not act on."""
+    default = option.shown(option.default)
+    return f"is understood, but this version does not act on it yet; accepted: {default}"
 
 
 def keyword(cell: str) -> Option | None:

@@ -29,6 +29,7 @@ from core.config.options import (
     Options,
     Scope,
     Value,
+    idle,
     keyword,
     nearest,
 )
@@ -256,6 +257,8 @@ class _Settings:
                 more[0],
                 "stands behind the value and is ignored; accepted: one value in a row",
             )
+        if option.is_idle(value):
+            self._report.warning(row.line, option.name, text, idle(option))
         self._report.loaded(row.line, f"setting {option.name} = {option.shown(value)}")
         return value
 

@@ -21,7 +21,7 @@ _NS_BIT: Final = 17
 _NR_BIT: Final = 33
 _ADDRESS_BIT: Final = 72
 _REWRITTEN: Final = 0xFFFFFFFF << 16 | 0xFFFFFF << _ADDRESS_BIT
-_CACHED_FRAMES: Final = 64  # longer batches are rare and their teeth are large: not kept
+_CACHED_FRAMES: Final = 32  # longer batches are rare and their teeth are large: not kept
 
 _HEADER: Final = Struct("<2sHH3sBH")
 
@@ -124,7 +124,7 @@ class Run:
         return (number & keep) + steps, teeth, length
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _comb(sizes: tuple[int, ...]) -> tuple[int, int, int, int]:
     """What all batches of these frame sizes share.
 

@@ -50,7 +50,7 @@ MASTERS_ONLY = [
     ("1,A,2406,5,Y,", "1,A,2406,7,Y,", ("1/M/A",)),
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,192.0.2.7", ("1/M/B",)),
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,,t1=18", ("1/M/B",)),
-    ("1,B,2407,5,Y,", "1,B,2407,5,Y,,conns=2", ("1/M/B",)),
+    ("1,B,2407,5,Y,", "1,B,2407,5,Y,,same=old", ("1/M/B",)),
     ("1,B,2407,5,Y,", "1,C,2407,5,Y,", ("1/M/C",)),
     ("1,A,2406,5,Y,\n1,B,2407,5,Y,", "1,A,2407,5,Y,\n1,B,2406,5,Y,", ("1/M/A", "1/M/B")),
 ]
@@ -72,7 +72,7 @@ WHOLE_GROUP = [
     ("1,R,,5,N,127.0.0.1:2404", "1,R,,6,N,127.0.0.1:2404"),
     ("1,R,,5,N,127.0.0.1:2404", "1,R,,5,N,127.0.0.9:2404"),
     ("1,R,,5,N,127.0.0.1:2404", "1,S,,5,N,127.0.0.1:2404"),
-    ("1,R,,5,N,127.0.0.1:2404", "1,R,,5,N,127.0.0.1:2404,gi=forward"),
+    ("1,R,,5,N,127.0.0.1:2404", "1,R,,5,N,127.0.0.1:2404,orphans=all"),
     ("1,A,2406,5,Y,\n1,B,2407,5,Y,", "1,B,2407,5,Y,\n1,A,2406,5,Y,"),
     ("1,B,2407,5,Y,\n", ""),
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,\n1,C,2409,5,Y,"),
@@ -88,11 +88,11 @@ def test_the_rtu_or_the_set_of_masters_restarts_its_group(before: str, after: st
 
 
 def test_an_option_of_the_group_for_the_whole_file_restarts_all_groups() -> None:
-    assert kinds(between("gi,forward\n" + FILE)) == [(1, "restart"), (2, "restart")]
+    assert kinds(between("orphans,all\n" + FILE)) == [(1, "restart"), (2, "restart")]
 
 
 def test_an_option_of_masters_for_the_whole_file_restarts_masters_only() -> None:
-    found = between("conns,2\n" + FILE)
+    found = between("same,old\n" + FILE)
     assert found.groups == (
         GroupChange(1, Change.MASTERS, ("1/M/A", "1/M/B")),
         GroupChange(2, Change.MASTERS, ("2/M/A",)),
@@ -100,9 +100,9 @@ def test_an_option_of_masters_for_the_whole_file_restarts_masters_only() -> None
 
 
 def test_a_setting_that_every_row_overrides_changes_nothing() -> None:
-    own = FILE.replace("127.0.0.1:2404", "127.0.0.1:2404,gi=queue")
-    own = own.replace("127.0.0.2:2404", "127.0.0.2:2404,gi=queue")
-    assert changes(config(own), config("gi,forward\n" + own)).is_empty
+    own = FILE.replace("127.0.0.1:2404", "127.0.0.1:2404,orphans=drop")
+    own = own.replace("127.0.0.2:2404", "127.0.0.2:2404,orphans=drop")
+    assert changes(config(own), config("orphans,all\n" + own)).is_empty
 
 
 def test_groups_come_and_go() -> None:

@@ -315,10 +315,10 @@ def test_settings_of_the_program(rows: str, settings: Settings, said: list[str])
 
 
 def test_settings_may_stand_after_the_groups() -> None:
-    found = config(GROUP + "t3,25\nnogui\nrights,monitor\n")
+    found = config(GROUP + "t3,25\nnogui\nsame,replace\n")
     assert found.settings.nogui
     assert [entry.options.t3 for entry in found.entries] == [25.0, 25.0]
-    assert found.groups[0].masters[0].options.rights == "monitor"
+    assert found.groups[0].masters[0].options.same == "replace"
 
 
 def test_an_entry_overrides_the_file_and_the_file_the_default() -> None:
@@ -568,3 +568,10 @@ def test_every_row_is_accounted_for() -> None:
     ]
     assert reading.worst is Severity.ERROR
     assert read_fully(GROUP.encode(), "x.csv").worst is None
+
+
+@pytest.mark.parametrize("row", ["rights,monitor\n", "clock,refuse\n", "conns,3\n", "gi,forward\n"])
+def test_an_option_this_version_does_not_act_on_is_never_taken_in_silence(row):
+    name, value = row.strip().split(",")
+    (line,) = lines(row + RTU + MASTER)
+    assert line.startswith(f"W x.csv:1: column {name}: value '{value}': is understood, but this")
