@@ -1,44 +1,59 @@
-"""The command line: arguments over file over defaults, then the gateway, then an exit code."""
+"""The program: arguments over file over defaults, then the gateway, then an exit code."""
 
-import argparse
 import gc
+import importlib.util
 import logging
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import headless
+from app import arguments, headless
+from app.arguments import DEFAULT_INI
 from app.limits import raise_open_files, too_few_files
 from core import __version__
-from core.config import Config, Diagnostic, Severity, read
+from core.config import Config, Diagnostic, Reading, Severity, read_fully
 from core.feed import Feed
 from core.gateway import Gateway
 from core.logs import LogWriter, ProgramLogHandler
 
-_DEFAULT_INI = "iec104mm2ss.csv"
 _log = logging.getLogger("iec104.program")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; the exit code: 0 ended in order, 1 nothing to run, 2 wrong arguments."""
-    options = _parser().parse_args(arguments)
-    path = options.ini if options.ini is not None else _default_ini()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; the exit code: 0 ended in order, 1 nothing to run, 2 wrong arguments.
+
+    With `--check` 0 is a clean file, 1 one with warnings, 2 one with errors.
+    """
+    given = arguments.parse(argv)
+    path = given.ini if given.ini is not None else _default_ini()
     if path is None:
-        return _give_up(
-            f"no {_DEFAULT_INI} in {Path.cwd()} or {_program_folder()}; name a file: -i"
-        )
+        return _give_up(f"no {DEFAULT_INI} in {Path.cwd()} or {_program_folder()}; name one: -i")
     try:
         data = path.read_bytes()
     except OSError as error:
         return _give_up(f"{path}: cannot be read: {error.strerror}")
-    config, diagnostics = read(data, path.name)
-    for diagnostic in diagnostics:
+    reading = read_fully(data, path.name)
+    if given.is_check:
+        return _check(reading)
+    for diagnostic in reading.diagnostics:
         print(diagnostic, file=sys.stderr)
-    if not config.groups:
+    if not reading.config.groups:
         return _give_up(f"{path}: no complete group in it, so there is nothing to run")
-    folder = options.log_dir if options.log_dir is not None else path.absolute().parent / "log"
-    return _run(config, diagnostics, path, folder)
+    folder = given.log_dir if given.log_dir is not None else path.absolute().parent / "log"
+    return _run(given.over(reading.config), reading.diagnostics, path, folder)
+
+
+def _check(reading: Reading) -> int:
+    for row in reading.rows:
+        print(row)
+    for diagnostic in reading.diagnostics:
+        print(f"{diagnostic.severity}: {diagnostic}")
+    groups = reading.config.groups
+    print(f"{len(groups)} groups with {sum(1 for _ in reading.config.entries)} entries")
+    if not groups or reading.worst is Severity.ERROR:
+        return 2
+    return 1 if reading.worst is Severity.WARNING else 0
 
 
 def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: Path) -> int:
@@ -50,18 +65,7 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: 
     root.addHandler(handler)
     logs.start()
     try:
-        entries = sum(1 for _ in config.entries)
-        _log.info(
-            "iec104mm2ss %s started with %s: %d groups, %d entries, logs in %s",
-            __version__, path.absolute(), len(config.groups), entries, folder,
-        )  # fmt: skip
-        for diagnostic in diagnostics:
-            level = logging.INFO if diagnostic.severity is Severity.NOTICE else logging.WARNING
-            _log.log(level, "%s", diagnostic)
-        few = too_few_files(config, raise_open_files())
-        if few is not None:
-            _log.warning("%s", few)
-            print(few, file=sys.stderr)
+        _say_start(config, diagnostics, path, folder)
         stop = threading.Event()
         headless.stop_signals(stop)
         _settle_garbage_collector()
@@ -73,30 +77,34 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: 
     return 0
 
 
+def _say_start(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: Path) -> None:
+    entries = sum(1 for _ in config.entries)
+    _log.info(
+        "iec104mm2ss %s started with %s: %d groups, %d entries, logs in %s",
+        __version__, path.absolute(), len(config.groups), entries, folder,
+    )  # fmt: skip
+    for diagnostic in diagnostics:
+        level = logging.INFO if diagnostic.severity is Severity.NOTICE else logging.WARNING
+        _log.log(level, "%s", diagnostic)
+    for text in (too_few_files(config, raise_open_files()), _without_clock(config)):
+        if text is not None:
+            _log.warning("%s", text)
+            print(text, file=sys.stderr)
+
+
+def _without_clock(config: Config) -> str | None:
+    if not config.settings.ntp_servers:
+        return None
+    if importlib.util.find_spec("ntplib") is None:
+        return "the package ntplib is not installed, so no time server is asked; the rest runs"
+    return "time servers are configured, but this version does not ask them yet; the rest runs"
+
+
 def _settle_garbage_collector() -> None:
     """Look at what lives as long as the program only once: a full collection costs milliseconds."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="iec104mm2ss",
-        description="Lets several IEC 60870-5-104 masters share one connection to each RTU.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "-i", "--ini", type=Path, metavar="FILE",
-        help=f"configuration file (default: {_DEFAULT_INI}, here or beside the program)",
-    )  # fmt: skip
-    parser.add_argument("-n", "--nogui", "-nogui", action="store_true", help="run without a window")
-    parser.add_argument(
-        "--log-dir", type=Path, metavar="FOLDER",
-        help="where the log files go (default: log, beside the configuration file)",
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"iec104mm2ss {__version__}")
-    return parser
 
 
 def _program_folder() -> Path:
@@ -106,7 +114,7 @@ def _program_folder() -> Path:
 def _default_ini() -> Path | None:
     for folder in (Path.cwd(), _program_folder()):
         for path in sorted(folder.glob("*")):
-            if path.name.lower() == _DEFAULT_INI and path.is_file():
+            if path.name.lower() == DEFAULT_INI and path.is_file():
                 return path
     return None
 

@@ -3,11 +3,13 @@
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from types import FrameType
 
 from core.feed import Feed
 from core.gateway import Gateway
+from core.status import EntryStatus, MasterState, RtuState
 
 _POLL_EVERY = 0.5
 
@@ -27,19 +29,61 @@ def stop_signals(stop: threading.Event) -> None:
 
 
 def run(gateway: Gateway, feed: Feed, stop: threading.Event) -> bool:
-    """Run until ``stop`` is set; whether everything ended in order."""
+    """Run until ``stop`` is set; whether everything ended in order.
+
+    On a terminal it prints a line whenever a group changes, else nothing.
+    """
     gateway.start()
     watched = sys.stdout.isatty()
+    groups = Groups()
     while not stop.wait(_POLL_EVERY):
         drained = feed.drain()
         if watched:
-            _show(drained.messages)
-            _show([f"{s.group} {s.label}: {s.state} {s.detail}" for s in drained.statuses])
+            _show([*drained.messages, *groups.changed(drained.statuses)])
     return gateway.stop()
 
 
-def _show(lines: Sequence[str]) -> None:
+class Groups:
+    """What was last said about each group."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, dict[str, EntryStatus]] = {}
+        self._said: dict[int, str] = {}
+
+    def changed(self, statuses: Iterable[EntryStatus]) -> list[str]:
+        """A line for each group about which there is something new to say."""
+        touched: dict[int, None] = {}
+        for status in statuses:
+            self._entries.setdefault(status.group, {})[status.key] = status
+            touched[status.group] = None
+        lines = []
+        for group in touched:
+            text = _summary(self._entries[group].values())
+            if self._said.get(group) != text:
+                self._said[group] = text
+                lines.append(f"{group} {text}")
+        return lines
+
+
+def _summary(entries: Iterable[EntryStatus]) -> str:
+    rtu = ""
+    masters = online = 0
+    trouble = []
+    for entry in entries:
+        if isinstance(entry.state, RtuState):
+            rtu = f"{entry.label}: {entry.state}"
+            if entry.state in (RtuState.CONNECTING, RtuState.ERROR) and entry.detail:
+                rtu += f" ({entry.detail})"
+            continue
+        masters += 1
+        online += entry.state is MasterState.ONLINE
+        if entry.state in (MasterState.ERROR, MasterState.REFUSED):
+            trouble.append(f"{entry.label}: {entry.state} ({entry.detail})")
+    return "; ".join([f"{rtu}, {online} of {masters} masters online", *trouble])
+
+
+def _show(lines: Iterable[str]) -> None:
+    moment = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
     for line in lines:
-        sys.stdout.write(f"{line.rstrip()}\n")
-    if lines:
-        sys.stdout.flush()
+        sys.stdout.write(f"{moment} {line}\n")
+    sys.stdout.flush()

@@ -10,7 +10,7 @@ from core.config.document import Document, Row
 from core.config.entries import COLUMNS
 from core.config.hosts import ANYBODY, Endpoint, HostFilter
 from core.config.model import Config, Entry, GroupConfig, MasterEntry, RtuEntry, Settings
-from core.config.options import ALIASES, BY_NAME, OPTIONS, Kind, Option, Options, Scope
+from core.config.options import ALIASES, BY_NAME, OPTIONS, Kind, Option, Options, Scope, Value
 from core.config.read import Reading, read, read_fully
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Scope",
     "Settings",
     "Severity",
+    "Value",
     "changes",
     "read",
     "read_fully",

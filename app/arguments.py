@@ -1,0 +1,110 @@
+"""What may stand on the command line, and what it makes of the file's settings."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from core import __version__
+from core.config import BY_NAME, BadValue, Config, Value
+
+DEFAULT_INI = "iec104mm2ss.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The command line as values; None where it says nothing."""
+
+    ini: Path | None
+    is_check: bool
+    nogui: bool
+    log_dir: Path | None
+    ntp_servers: tuple[str, ...]
+    ntp_update_every_sec: int | None
+
+    def over(self, config: Config) -> Config:
+        """The configuration with what the command line says put over it.
+
+        NTP servers of both are joined, those of the command line first.
+        """
+        settings = config.settings
+        every = self.ntp_update_every_sec
+        servers = dict.fromkeys((*self.ntp_servers, *settings.ntp_servers))
+        return replace(
+            config,
+            settings=replace(
+                settings,
+                nogui=settings.nogui or self.nogui,
+                ntp_servers=tuple(servers),
+                ntp_update_every_sec=settings.ntp_update_every_sec if every is None else every,
+            ),
+        )
+
+
+def parse(arguments: Sequence[str] | None) -> Arguments:
+    """Read the command line; prints and raises SystemExit (2) on a wrong one, (0) after help."""
+    given = _parser().parse_args(arguments)
+    return Arguments(
+        ini=given.ini,
+        is_check=given.check,
+        nogui=given.nogui,
+        log_dir=given.log_dir,
+        ntp_servers=tuple(given.ntp_server),
+        ntp_update_every_sec=given.ntp_update_every_sec,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line instead of the whole usage when an argument is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; -h shows what is possible\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="iec104mm2ss",
+        description="Lets several IEC 60870-5-104 masters share one connection to each RTU.",
+        epilog="The command line goes before the file, the file before the defaults. "
+        "Setting the clock needs administrator or root rights.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "-i", "--ini", type=Path, metavar="FILE",
+        help=f"configuration file (default: {DEFAULT_INI}, here or beside the program)",
+    )  # fmt: skip
+    add(
+        "-t", "--ntp_update_every_sec", type=_seconds, metavar="SEC",
+        help="seconds between two looks at the time servers (default: 900)",
+    )  # fmt: skip
+    add(
+        "-s", "--ntp_server", type=_host, action="append", default=[], metavar="HOST",
+        help="time server; may be given several times",
+    )  # fmt: skip
+    add("-n", "--nogui", "-nogui", action="store_true", help="run without a window")
+    add("--check", action="store_true", help="say how the file is read, and run nothing")
+    add(
+        "--log-dir", type=Path, metavar="FOLDER",
+        help="where the log files go (default: log, beside the configuration file)",
+    )  # fmt: skip
+    add("--version", action="version", version=f"iec104mm2ss {__version__}")
+    return parser
+
+
+def _seconds(text: str) -> int:
+    return int(_checked("ntp_update_every_sec", text))
+
+
+def _host(text: str) -> str:
+    return str(_checked("ntp_server", text))
+
+
+def _checked(name: str, text: str) -> Value:
+    """The same check as in the file, so that both accept the same."""
+    option = BY_NAME[name]
+    value = option.check(text)
+    if isinstance(value, BadValue):
+        raise argparse.ArgumentTypeError(f"'{text}' {value.reason}; accepted: {option.accepted}")
+    return value
