@@ -237,6 +237,8 @@ class Link:
             return ()
         if self._fragment:
             data = self._fragment + data
+        elif len(data) == APCI_OCTETS and self._take_lone_s(data, now):
+            return []
         events: list[Event] = []
         sizes: list[int] = []
         vr, va = self.vr, self._va
@@ -376,6 +378,21 @@ class Link:
             self.outbox.acknowledge(n)
             self._va = nr
         return None
+
+    def _take_lone_s(self, data: bytes, now: float) -> bool:
+        """Take the commonest read from a master: one good S frame while started, nothing else."""
+        start, length, first, second = APCI.unpack(data)
+        if first != 1 or second & 1 or start != 0x68 or length != 4:
+            return False
+        n = ((second >> 1) - self._va) & _RING
+        if self.state is not State.STARTED or n > (self.vs - self._va) & _RING:
+            return False
+        self._heard_at = now
+        if n:
+            self.outbox.acknowledge(n)
+            self._va = second >> 1
+            self.acknowledged_at = now
+        return True
 
     def _take_s_or_u(
         self, first: int, second: int, events: list[Event], now: float

@@ -7,7 +7,7 @@ acknowledged goes out first, in order (60870-5-104, 10: redundant connections).
 from collections import deque
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import TypeAlias
 
 from core.protocol.run import Address, Run
 
@@ -21,14 +21,9 @@ class Level(Enum):
     """Nothing more was taken: the stream would have a gap."""
 
 
-class Item(NamedTuple):
-    """``n`` frames of a run from ``start`` on for the peer; ``sent_at`` in monotonic seconds."""
-
-    run: Run
-    start: int
-    n: int
-    address: Address
-    sent_at: float
+Item: TypeAlias = tuple[Run, int, int, Address, float]
+"""A run, the first frame and the number of frames of it that are meant, the address toward the
+peer, and when they were sent (monotonic seconds). A plain tuple: one is made per run and peer."""
 
 
 class Outbox:
@@ -50,7 +45,7 @@ class Outbox:
         waiting = self.waiting + n
         if waiting > self.capacity:
             return Level.FULL
-        self._waiting.append(Item(run, 0, n, address, 0.0))
+        self._waiting.append((run, 0, n, address, 0.0))
         self.waiting = waiting
         return Level.OK if waiting <= self._half else Level.HALF
 
@@ -59,13 +54,11 @@ class Outbox:
 
         Raises IndexError when nothing waits.
         """
-        run, start, n, address, _ = self._waiting[0]
-        if n <= room:
-            del self._waiting[0]
-        else:
-            self._waiting[0] = Item(run, start + room, n - room, address, 0.0)
+        run, start, n, address, _ = self._waiting.popleft()
+        if n > room:
+            self._waiting.appendleft((run, start + room, n - room, address, 0.0))
             n = room
-        item = Item(run, start, n, address, now)
+        item = run, start, n, address, now
         self._unacknowledged.append(item)
         self.waiting -= n
         return item
@@ -74,29 +67,28 @@ class Outbox:
         """The peer has the oldest ``n`` of the sent frames."""
         sent = self._unacknowledged
         while n:
-            item = sent[0]
-            if item.n > n:
-                sent[0] = item._replace(start=item.start + n, n=item.n - n)
+            run, start, held, address, sent_at = sent.popleft()
+            if held > n:
+                sent.appendleft((run, start + n, held - n, address, sent_at))
                 return
-            del sent[0]
-            n -= item.n
+            n -= held
 
     def rewind(self) -> None:
         """Put what was sent but never acknowledged in front of what waits, in order."""
-        self.waiting += sum(item.n for item in self._unacknowledged)
+        self.waiting += self._in_window()
         self._waiting.extendleft(reversed(self._unacknowledged))
         self._unacknowledged.clear()
 
     def withdraw(self) -> list[Run]:
         """Take back what was never sent, oldest first."""
-        runs = [item.run.part(item.start, item.start + item.n) for item in self._waiting]
+        runs = [run.part(start, start + n) for run, start, n, *_ in self._waiting]
         self._waiting.clear()
         self.waiting = 0
         return runs
 
     def clear(self) -> int:
         """Forget everything; how many ASDUs that were."""
-        n = self.waiting + sum(item.n for item in self._unacknowledged)
+        n = self.waiting + self._in_window()
         self._waiting.clear()
         self._unacknowledged.clear()
         self.waiting = 0
@@ -104,10 +96,13 @@ class Outbox:
 
     def undelivered(self) -> Iterator[Run]:
         """What the peer has not acknowledged, oldest first."""
-        for item in (*self._unacknowledged, *self._waiting):
-            yield item.run.part(item.start, item.start + item.n)
+        for run, start, n, *_ in (*self._unacknowledged, *self._waiting):
+            yield run.part(start, start + n)
 
     @property
     def oldest_sent_at(self) -> float | None:
         """When the oldest unacknowledged frame was sent (monotonic seconds); t1 runs from here."""
-        return self._unacknowledged[0].sent_at if self._unacknowledged else None
+        return self._unacknowledged[0][4] if self._unacknowledged else None
+
+    def _in_window(self) -> int:
+        return sum(n for _, _, n, *_ in self._unacknowledged)
