@@ -73,7 +73,7 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: 
         _log.info("ended%s", "" if in_order else ", but not in order")
     finally:
         root.removeHandler(handler)
-        logs.stop(1.0)
+        logs.stop(0.6)
     return 0
 
 

@@ -196,10 +196,16 @@ class Hub:
 
     def rtu_due(self, now: float) -> None:
         stream = self.rtu.stream
-        if stream is not None:
-            for event in stream.link.handle_timeout(now):
+        if stream is None:
+            return
+        events = stream.link.handle_timeout(now)
+        try:
+            for event in events:
                 self._rtu_event(event, now)
-            stream.flush(now)
+        except Exception as error:
+            self._group_failed(error)
+            return
+        stream.flush(now)
 
     def rtu_room(self, now: float) -> None:
         self._let_out(now)
@@ -258,10 +264,16 @@ class Hub:
 
     def master_due(self, end: MasterEnd, now: float) -> None:
         stream = end.stream
-        if stream is not None:
-            for event in stream.link.handle_timeout(now):
+        if stream is None:
+            return
+        events = stream.link.handle_timeout(now)
+        try:
+            for event in events:
                 self._master_event(end, event, now)
-            stream.flush(now)
+        except Exception as error:
+            self._group_failed(error)
+            return
+        stream.flush(now)
 
     def master_over(self, end: MasterEnd, reason: str, *, at_once: bool = True) -> None:
         undelivered = end.drop(reason, at_once=at_once)
