@@ -102,11 +102,17 @@ def exact_apdu_octets(header: bytes) -> int | None:
 
 
 def object_addresses(asdu: Asdu) -> range | tuple[int, ...]:
-    """The addresses of all objects of a monitor-direction ASDU that is not cut short."""
+    """The addresses of all objects of a monitor-direction ASDU that is not cut short.
+
+    Of a type of unknown size only the first is known.
+    """
     first = int.from_bytes(asdu.octets[6:9], "little")
+    size = OBJECT_OCTETS.get(asdu.type_id)
+    if size is None:
+        return (first,)
     if asdu.sq:
         return range(first, first + asdu.count)
-    step = 3 + OBJECT_OCTETS.get(asdu.type_id, 0)
+    step = 3 + size
     return tuple(
         int.from_bytes(asdu.octets[at : at + 3], "little")
         for at in range(HEADER_OCTETS, HEADER_OCTETS + asdu.count * step, step)

@@ -39,6 +39,7 @@ from core.routing.kept import Kept
 from core.routing.questions import Question, Questions, Seat, qualifier_of
 
 _HEADERS_KEPT: Final = 4096  # distinct ASDU headers remembered as ordinary
+_KINDS_SAID: Final = 4096  # a peer must not fill memory or log with ever new oddities
 _SECOND_STOP: Final = 60.0  # an RTU that stops by itself again within this is given up
 
 
@@ -142,7 +143,7 @@ class Group:
 
     def rtu_tested(self, now: float) -> list[Action]:
         """The RTU has confirmed a TESTFR."""
-        return self._usable() if self._transfer is not _Transfer.DOWN else []
+        return [] if self._transfer is _Transfer.DOWN or self._always else self._usable()
 
     def rtu_started(self, now: float) -> list[Action]:
         """STARTDT con from the RTU."""
@@ -236,7 +237,11 @@ class Group:
         start = 0  # of the stretch for everyone that is being collected
         ca = None
         for index, asdu in enumerate(run.asdus()):
-            others = self._not_for_everyone(asdu, run, index, now)
+            surplus = surplus_octets(asdu)
+            if surplus > 0:
+                text = f"{_name(asdu)}: {surplus} octets more than announced, passed on"
+                actions.append(self._once(Kind.INFO, asdu, text))
+            others = self._not_for_everyone(asdu, surplus, run, index, now)
             if others is None and ca in (None, asdu.ca):
                 ca = asdu.ca
                 continue
@@ -249,22 +254,23 @@ class Group:
         return actions
 
     def _not_for_everyone(
-        self, asdu: Asdu, run: Run, index: int, now: float
+        self, asdu: Asdu, surplus: int, run: Run, index: int, now: float
     ) -> list[Action] | None:
         """What becomes of one ASDU that is not simply for everyone; None if it is."""
-        surplus = surplus_octets(asdu)
         if surplus < 0:
             return [self._once(Kind.MALFORMED, asdu, f"{_name(asdu)}: fewer octets than announced")]
         audience = audience_of(asdu)
         if audience is Audience.NOBODY:
             return [Note(RTU, Kind.INFO, f"end of initialization received, CA {asdu.ca}")]
         listed = asdu.ca in self._rtu_numbers
-        if audience is Audience.OWNER:
-            return self._answer(asdu, run.part(index, index + 1), now)
-        if not listed and not self.policy.keeps_unknown_ca:
+        # Some stations answer a broadcast under the broadcast address itself.
+        known = listed or (audience is Audience.OWNER and asdu.ca == BROADCAST)
+        if not known and not self.policy.keeps_unknown_ca:
             text = f"{_name(asdu)}: common address {asdu.ca} is not configured"
             return [self._once(Kind.UNKNOWN_CA, asdu, text, asdu.ca)]
         match audience:
+            case Audience.OWNER:
+                return self._answer(asdu, run.part(index, index + 1), now)
             case Audience.READER:
                 owners = self._questions.read_by(asdu)
                 if owners:
@@ -275,10 +281,7 @@ class Group:
                 return self._to_seat(asdu, run.part(index, index + 1), self._file_seat, 0)
             case Audience.ORPHAN:
                 return self._orphan(asdu, run.part(index, index + 1))
-        if surplus:
-            text = f"{_name(asdu)}: {surplus} octets more than announced, passed on"
-            return [self._once(Kind.INFO, asdu, text), *self._everyone_of(run, index, asdu)]
-        if listed and len(self._rtu_numbers) == 1:
+        if not surplus and listed and len(self._rtu_numbers) == 1:
             self._remember(asdu)
         return None
 
@@ -289,9 +292,6 @@ class Group:
             if len(self._ordinary) >= _HEADERS_KEPT:
                 self._ordinary.clear()
             self._ordinary[header] = size
-
-    def _everyone_of(self, run: Run, index: int, asdu: Asdu) -> list[Action]:
-        return self._to_everyone(run.part(index, index + 1), asdu.ca)
 
     def _to_everyone(self, run: Run, ca: int) -> list[Action]:
         to = self._everyone.get(ca)
@@ -478,7 +478,7 @@ class Group:
     def _once(self, kind: Kind, asdu: Asdu, text: str, *what: object) -> Note:
         """A note that is always counted and put into words the first time only."""
         said = (kind, asdu.type_id, *what)
-        if said in self._said:
+        if said in self._said or len(self._said) >= _KINDS_SAID:
             return Note(RTU, kind)
         self._said.add(said)
         return Note(RTU, kind, text)

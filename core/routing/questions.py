@@ -6,13 +6,13 @@ among several. Pure: the owner of the clock passes ``now`` (monotonic seconds).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from core.protocol.asdu import Asdu
-from core.protocol.codes import BROADCAST, Cause, TypeId, TypeNumber
-from core.routing.audience import PRIVATE, object_addresses
+from core.protocol.codes import BROADCAST, Cause, CauseNumber, TypeId, TypeNumber
+from core.routing.audience import ANSWERS, PRIVATE, object_addresses
 from core.routing.guard import COMMANDS
 
 Seat: TypeAlias = int
@@ -22,8 +22,9 @@ Key: TypeAlias = tuple[TypeNumber, int, int, int]
 
 LIMIT: Final = 65_536
 """Open questions per group; beyond it the oldest confirmed one is forgotten."""
-_CONFIRMED_PER_KEY: Final = 16
-"""Confirmed ones kept per key and master: RTUs without ACT_TERM would pile them up."""
+_ALIKE: Final = 16
+"""Confirmed questions of one master, equal to the last octet, that are kept: an RTU without ACT_TERM
+would pile them up, and whose termination comes makes no difference among them."""
 _UNTAGGED: Final = {tagless: tagless + 13 for tagless in range(45, 52)}
 """Type without time tag -> the one with it: a small RTU may answer 58 by 45."""
 
@@ -53,8 +54,10 @@ class Question:
     """The originator address the RTU was given."""
     remaining: int = 1
     """Stations still to end it: more than one after a broadcast."""
-    phase: Phase = field(default=Phase.ASKED)
+    phase: Phase = Phase.ASKED
     deadline: float = 0.0
+    order: int = 0
+    """The smaller, the older."""
 
     @property
     def is_deactivation(self) -> bool:
@@ -78,15 +81,39 @@ class Question:
             return not asdu.objects[3] & 0xC0
         return asdu.type_id == TypeId.C_IC_NA_1 or asdu.type_id in PRIVATE
 
-    def waits_for(self, cause: int) -> bool:
-        """Whether this cause is the answer that is due."""
-        if cause == Cause.ACTIVATION_TERMINATION:
-            return self.phase is Phase.CONFIRMED
-        if cause == Cause.DEACTIVATION_CON:
-            return self.is_deactivation and self.phase is Phase.ASKED
-        return self.phase is Phase.ASKED and not (
-            cause == Cause.ACTIVATION_CON and self.is_deactivation
-        )
+
+_Condition: TypeAlias = tuple[Phase, bool]
+"""Phase of a question, and whether it is a deactivation."""
+_Place: TypeAlias = tuple[Key, int | None, bytes | None, Phase, bool]
+"""Key, originator slot, object octets (None: any), and condition."""
+
+
+def _is_due(cause: CauseNumber, condition: _Condition) -> bool:
+    """Whether a question in this condition waits for this very cause."""
+    phase, is_deactivation = condition
+    match cause:
+        case Cause.ACTIVATION_TERMINATION:
+            return phase is Phase.CONFIRMED
+        case Cause.DEACTIVATION_CON:
+            return phase is Phase.ASKED and is_deactivation
+        case Cause.ACTIVATION_CON:
+            return phase is Phase.ASKED and not is_deactivation
+        case _:
+            return phase is Phase.ASKED
+
+
+def _preference(cause: CauseNumber) -> tuple[tuple[_Condition, ...], ...]:
+    """All conditions, the best first; equal ones together."""
+    levels: dict[tuple[bool, bool], list[_Condition]] = {}
+    for phase in Phase:
+        for is_deactivation in (False, True):
+            condition = phase, is_deactivation
+            rank = not _is_due(cause, condition), phase is Phase.EXPIRED
+            levels.setdefault(rank, []).append(condition)
+    return tuple(tuple(levels[rank]) for rank in sorted(levels))
+
+
+_PREFERENCES: Final = {cause: _preference(cause) for cause in (*ANSWERS, Cause.REQUEST)}
 
 
 def qualifier_of(asdu: Asdu) -> int:
@@ -100,13 +127,19 @@ def qualifier_of(asdu: Asdu) -> int:
 
 
 class Questions:
-    """All open questions of a group."""
+    """All open questions of a group.
+
+    They are indexed by what an answer may be matched with, so that finding the owner costs the same
+    however many are open: a flood in one group must not hold up the others.
+    """
 
     def __init__(self, command_timeout: float, term_timeout: float) -> None:
         self._command_timeout = command_timeout
         self._term_timeout = term_timeout
-        self._by_key: dict[Key, list[Question]] = {}
-        # Deadlines are constant within a phase, so each dict is in order of its deadlines.
+        self._count = 0
+        # Dicts for their order: in each the first is the one longest in its condition. Deadlines
+        # are constant within a phase, so each phase is in order of its deadlines too.
+        self._index: dict[_Place, dict[Question, None]] = {}
         self._phases: dict[Phase, dict[Question, None]] = {phase: {} for phase in Phase}
 
     def __len__(self) -> int:
@@ -120,13 +153,9 @@ class Questions:
         """Remember a question that goes to the RTU now."""
         if len(self) >= LIMIT:
             victims = self._phases[Phase.CONFIRMED] or self._phases[Phase.EXPIRED]
-            self._forget(next(iter(victims or self._phases[Phase.ASKED])))
-        same = self._by_key.setdefault(question.key, [])
-        confirmed = [q for q in same if q.phase is Phase.CONFIRMED and q.seat == question.seat]
-        if len(confirmed) >= _CONFIRMED_PER_KEY:
-            self._forget(confirmed[0])
-            same = self._by_key.setdefault(question.key, [])
-        same.append(question)
+            self._leave(next(iter(victims or self._phases[Phase.ASKED])))
+        self._count += 1
+        question.order = self._count
         self._enter(question, Phase.ASKED, now + self._command_timeout)
 
     def answer(self, asdu: Asdu, now: float) -> Question | None:
@@ -134,8 +163,11 @@ class Questions:
 
         The question moves on, and is forgotten when nothing more is due.
         """
-        cause = asdu.cause
-        best = self._best(asdu, self._candidates(asdu), cause)
+        if asdu.ioa is None:
+            return None
+        best = self._best(asdu, self._keys(asdu, asdu.type_id))
+        if best is None and asdu.type_id in _UNTAGGED:
+            best = self._best(asdu, self._keys(asdu, _UNTAGGED[asdu.type_id]))
         if best is not None:
             self._advance(best, asdu, now)
         return best
@@ -144,10 +176,9 @@ class Questions:
         """The reads that data with COT 5 answers, at most one per object; they are ended."""
         found = []
         for ioa in object_addresses(asdu):
-            key = (TypeId.C_RD_NA_1, asdu.ca, ioa, 0)
-            best = self._best(asdu, self._by_key.get(key, ()), Cause.REQUEST)
+            best = self._best(asdu, [(TypeId.C_RD_NA_1, asdu.ca, ioa, 0)])
             if best is not None:
-                self._forget(best)
+                self._leave(best)
                 found.append(best)
         return found
 
@@ -159,7 +190,7 @@ class Questions:
 
     def clear(self) -> None:
         """The RTU is gone, and with it everything it was asked."""
-        self._by_key.clear()
+        self._index.clear()
         for phase in self._phases.values():
             phase.clear()
 
@@ -171,10 +202,11 @@ class Questions:
                 if question.deadline > now:
                     break
                 if phase is Phase.EXPIRED:
-                    self._forget(question)
+                    self._leave(question)
                     continue
                 if phase is Phase.ASKED:
                     silent.append(question)
+                self._leave(question)
                 self._enter(question, Phase.EXPIRED, now + 5 * self._command_timeout)
         return silent
 
@@ -184,31 +216,24 @@ class Questions:
         firsts = (next(iter(phase), None) for phase in self._phases.values())
         return min((q.deadline for q in firsts if q is not None), default=float("inf"))
 
-    def _candidates(self, asdu: Asdu) -> list[Question]:
-        ioa, qualifier = asdu.ioa, qualifier_of(asdu)
-        if ioa is None:
-            return []
+    def _keys(self, asdu: Asdu, type_id: TypeNumber) -> list[Key]:
+        ioa, qualifier = asdu.ioa or 0, qualifier_of(asdu)
         cas = (asdu.ca,) if asdu.ca == BROADCAST else (asdu.ca, BROADCAST)
-        found = [q for ca in cas for q in self._by_key.get((asdu.type_id, ca, ioa, qualifier), ())]
-        if not found and asdu.type_id in _UNTAGGED:
-            key = (_UNTAGGED[asdu.type_id], asdu.ca, ioa, qualifier)
-            found = list(self._by_key.get(key, ()))
-        return found
+        return [(type_id, ca, ioa, qualifier) for ca in cas]
 
-    def _best(self, asdu: Asdu, candidates: Sequence[Question], cause: int) -> Question | None:
-        if len(candidates) < 2:
-            return candidates[0] if candidates else None
+    def _best(self, asdu: Asdu, keys: Sequence[Key]) -> Question | None:
+        """In this order: echoed slot, identical objects, waiting for this, not expired, oldest."""
         oa, objects = asdu.oa, asdu.objects
-        # min keeps the first of equals, and the lists are in order of age: the oldest.
-        return min(
-            candidates,
-            key=lambda q: (
-                not (oa and q.slot == oa),
-                q.asdu.objects != objects,
-                not q.waits_for(cause),
-                q.phase is Phase.EXPIRED,
-            ),
-        )
+        traits: list[tuple[int | None, bytes | None]] = [(None, objects), (None, None)]
+        if oa:
+            traits[:0] = [(oa, objects), (oa, None)]
+        for slot, octets in traits:
+            for level in _PREFERENCES[asdu.cause]:
+                places = [(key, slot, octets, *condition) for key in keys for condition in level]
+                firsts = [next(iter(self._index[p])) for p in places if p in self._index]
+                if firsts:
+                    return min(firsts, key=lambda question: question.order)
+        return None
 
     def _advance(self, question: Question, asdu: Asdu, now: float) -> None:
         cause = asdu.cause
@@ -217,23 +242,43 @@ class Questions:
                 return
             if question.is_terminated:
                 if question.phase is Phase.ASKED:
-                    self._enter(question, Phase.CONFIRMED, now + self._term_timeout)
+                    self._confirm(question, now)
                 return
         question.remaining -= 1
         if question.remaining <= 0:
-            self._forget(question)
+            self._leave(question)
         elif question.phase is Phase.ASKED:
-            self._enter(question, Phase.CONFIRMED, now + self._term_timeout)
+            self._confirm(question, now)
+
+    def _confirm(self, question: Question, now: float) -> None:
+        self._leave(question)
+        self._enter(question, Phase.CONFIRMED, now + self._term_timeout)
+        alike = self._index[next(_places(question))]
+        if len(alike) > _ALIKE:
+            oldest = next(iter(alike))
+            if (oldest.seat, oldest.asdu) == (question.seat, question.asdu):
+                self._leave(oldest)
 
     def _enter(self, question: Question, phase: Phase, deadline: float) -> None:
-        self._phases[question.phase].pop(question, None)
         question.phase = phase
         question.deadline = deadline
         self._phases[phase][question] = None
+        for place in _places(question):
+            self._index.setdefault(place, {})[question] = None
 
-    def _forget(self, question: Question) -> None:
+    def _leave(self, question: Question) -> None:
         del self._phases[question.phase][question]
-        same = self._by_key[question.key]
-        same.remove(question)
-        if not same:
-            del self._by_key[question.key]
+        for place in _places(question):
+            here = self._index[place]
+            del here[question]
+            if not here:
+                del self._index[place]
+
+
+def _places(question: Question) -> Iterator[_Place]:
+    """Where a question is found: with and without its slot, with and without its octets."""
+    condition = question.phase, question.is_deactivation
+    objects = question.asdu.objects
+    for slot in (question.slot, None):
+        for octets in (objects, None):
+            yield (question.key, slot, octets, *condition)
