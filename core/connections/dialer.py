@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final, Protocol
 
 from core.connections.loop import IoThread
@@ -28,6 +29,16 @@ class Target:
         return endpoint_text(self.host, self.port)
 
 
+class Outcome(Enum):
+    """What became of a link."""
+
+    UNUSABLE = auto()
+    """It ended before the RTU had confirmed anything."""
+    USABLE = auto()
+    """It ended before its first STARTDT con: the next host follows."""
+    STARTED = auto()
+
+
 class DialerOwner(Protocol):
     """Who uses the connections; called on the I/O thread."""
 
@@ -39,8 +50,8 @@ class DialerOwner(Protocol):
         """No connection could be made."""
         ...
 
-    async def use(self, target: Target, sock: socket.socket) -> bool:
-        """Take a connected socket; returns when its link is over: whether it was ever usable."""
+    async def use(self, target: Target, sock: socket.socket) -> Outcome:
+        """Take a connected socket; returns when its link is over."""
         ...
 
 
@@ -67,7 +78,7 @@ class Dialer:
         """Try the hosts in the order given, for ever."""
         pause = _FIRST_PAUSE
         while True:
-            if await self._round():
+            if await self._round() is not Outcome.UNUSABLE:
                 pause = _FIRST_PAUSE
                 await asyncio.sleep(_FIRST_PAUSE)
             else:
@@ -75,8 +86,9 @@ class Dialer:
                 await asyncio.sleep(max(_FIRST_PAUSE, pause + self._jitter(-spread, spread)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _round(self) -> bool:
-        """Try each host once, until one was usable; whether one was."""
+    async def _round(self) -> Outcome:
+        """Try each host once, until one was started; the best that became of them."""
+        best = Outcome.UNUSABLE
         for number, target in enumerate(self._targets):
             if number:
                 await asyncio.sleep(_FIRST_PAUSE)
@@ -90,9 +102,12 @@ class Dialer:
             except OSError as error:
                 self._owner.failed(target, _words(error))
                 continue
-            if await self._owner.use(target, sock):
-                return True
-        return False
+            outcome = await self._owner.use(target, sock)
+            if outcome is Outcome.STARTED:
+                return outcome
+            if outcome is Outcome.USABLE:
+                best = outcome
+        return best
 
     async def _connect(self, target: Target) -> socket.socket:
         """A connected socket to the first address of the host that answers. Raises OSError."""
@@ -102,7 +117,7 @@ class Dialer:
             sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             try:
                 prepare_socket(sock)
-                await self._io.loop.sock_connect(sock, (address, target.port))
+                await self._io.loop.sock_connect(sock, _socket_address(address, target.port))
                 # On loopback a connect to a port nobody holds can meet itself.
                 if sock.getsockname()[:2] == sock.getpeername()[:2]:
                     raise OSError("connected to itself")
@@ -115,6 +130,14 @@ class Dialer:
             else:
                 return sock
         raise last
+
+
+def _socket_address(address: str, port: int) -> tuple[str | int, ...]:
+    """The address as asyncio takes it without asking a resolver; raises OSError for a bad zone."""
+    host, _, zone = address.partition("%")
+    if not zone:
+        return address, port
+    return host, port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
 
 
 def _words(error: OSError) -> str:

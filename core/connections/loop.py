@@ -115,11 +115,11 @@ class IoThread:
 
     def _tick(self) -> None:
         now = self.loop.time()
-        try:
-            for timed in [timed for timed in self._timed if timed.due <= now]:
+        for timed in [timed for timed in self._timed if timed.due <= now]:
+            try:
                 timed.deadline_passed(now)
-        except Exception:
-            _log.exception("a deadline could not be handled")
+            except Exception:
+                _log.exception("a deadline could not be handled")
         self.loop.call_later(TICK, self._tick)
 
 

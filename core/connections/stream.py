@@ -96,6 +96,10 @@ class Stream(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _room_again(self) -> None:
+        if not self._reason:
+            self._guarded(self._owner.room_again, self._io.loop.time())
+
     # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -124,8 +128,8 @@ class Stream(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.link.resume_sending()
-        if not self._reason:
-            self._guarded(self._owner.room_again, self._io.loop.time())
+        # Not from within: the transport does not stand being ended in the middle of its own write.
+        self._io.loop.call_soon(self._room_again)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if sys.platform == "win32":

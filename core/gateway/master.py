@@ -58,6 +58,7 @@ class MasterEnd:
         self._owner = owner
         self._listener: Listener | None = None
         self._is_open = False
+        self._port_retry: asyncio.TimerHandle | None = None
         self._names_task: asyncio.Task[None] | None = None
         self._named: frozenset[str] = frozenset()
         self._waiting: tuple[socket.socket, str] | None = None
@@ -84,6 +85,9 @@ class MasterEnd:
     def close(self) -> None:
         """Close the port; a connection lives on until the hub ends it."""
         self._is_open = False
+        if self._port_retry is not None:
+            self._port_retry.cancel()
+            self._port_retry = None
         if self._names_task is not None:
             self._names_task.cancel()
             self._names_task = None
@@ -134,7 +138,7 @@ class MasterEnd:
             if self.journal.status.detail != why:
                 self.journal.line(f"{why}; retried every {_RETRY_PORT:g} s", Level.ERROR)
             self.journal.say(MasterState.ERROR, why, connected=False)
-            self._io.loop.call_later(_RETRY_PORT, self._listen)
+            self._port_retry = self._io.loop.call_later(_RETRY_PORT, self._listen)
             return
         self.journal.line(f"listening on port {port}")
         self.publish()

@@ -5,7 +5,7 @@ import socket
 from typing import Final, Protocol
 
 from core.config import RtuEntry
-from core.connections.dialer import Dialer, Target
+from core.connections.dialer import Dialer, Outcome, Target
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream
@@ -61,7 +61,7 @@ class RtuEnd:
         self._timing = timing_of(entry.options)
         self._target: Target | None = None
         self._was_started = False
-        self._over: asyncio.Future[bool] | None = None
+        self._over: asyncio.Future[None] | None = None
         self._stop_confirmed = asyncio.Event()
         self._dialing: asyncio.Task[None] | None = None
         self._said: set[str] = set()
@@ -144,7 +144,7 @@ class RtuEnd:
         self._stop_confirmed.set()
         self._owner.rtu_over(self._io.loop.time())
         if self._over is not None and not self._over.done():
-            self._over.set_result(self.was_usable)
+            self._over.set_result(None)
 
     def note(self, note: Note) -> None:
         """Count and log what the group noted about the RTU."""
@@ -176,7 +176,7 @@ class RtuEnd:
         self._say_once(f"no connection to {target}: {reason}", Level.WARNING)
         self.journal.say(RtuState.CONNECTING, f"{target}: {reason}", connected=False)
 
-    async def use(self, target: Target, sock: socket.socket) -> bool:
+    async def use(self, target: Target, sock: socket.socket) -> Outcome:
         now = self._io.loop.time()
         # Each link numbers and asks afresh: what an older one still owed is nobody's any more.
         link = Link(Role.CONTROLLING, self._timing, Outbox(self.entry.options.buffer), now)
@@ -194,8 +194,10 @@ class RtuEnd:
             self.end(f"connection lost: {error}")
         else:
             self._owner.rtu_connected(now, always=target in self._always)
-        was_usable: bool = await self._over
-        return was_usable
+        await self._over
+        if self._was_started:
+            return Outcome.STARTED
+        return Outcome.USABLE if self.was_usable else Outcome.UNUSABLE
 
     def _say_once(self, text: str, level: Level = Level.INFO) -> None:
         """Said on change: the same again only after a connection."""

@@ -77,7 +77,8 @@ def audience_of(asdu: Asdu) -> Audience:
 def surplus_octets(asdu: Asdu) -> int:
     """Octets beyond what type and count of objects need; negative: the ASDU is cut short.
 
-    Types of unknown size need one object address. No object at all counts as cut short.
+    No object at all counts as cut short. Of a type of unknown size only one object address can be
+    asked for, whatever its count says.
     """
     have = len(asdu.octets) - HEADER_OCTETS
     needed = octets_needed(asdu.type_id, asdu.sq, asdu.count)

@@ -39,7 +39,8 @@ from core.routing.kept import Kept
 from core.routing.questions import Question, Questions, Seat, qualifier_of
 
 _HEADERS_KEPT: Final = 4096  # distinct ASDU headers remembered as ordinary
-_KINDS_SAID: Final = 4096  # a peer must not fill memory or log with ever new oddities
+_KINDS_SAID: Final = 1024  # a peer must not fill memory or log with ever new oddities
+_ASKING: Final = (Cause.REQUEST, Cause.ACTIVATION, Cause.DEACTIVATION, Cause.FILE_TRANSFER)
 _SECOND_STOP: Final = 60.0  # an RTU that stops by itself again within this is given up
 
 
@@ -123,7 +124,7 @@ class Group:
         self._unsent: deque[_Unsent] = deque()
         self._kept = Kept(policy.buffer)
         self._file_seat: Seat | None = None
-        self._said: set[tuple[object, ...]] = set()
+        self._said: dict[Kind, set[tuple[object, ...]]] = {}
         self._everyone: dict[int, tuple[tuple[Seat, Address], ...]] = {}
         # Headers of ordinary frames for everyone -> octets of the whole APDU. Only used with one
         # common address, where every such frame of a run goes out under the same addresses.
@@ -296,11 +297,13 @@ class Group:
     def _to_everyone(self, run: Run, ca: int) -> list[Action]:
         to = self._everyone.get(ca)
         if to is None:
-            to = self._everyone[ca] = tuple(
+            to = tuple(
                 (seat, address_of(0, self._ca_toward(seat, ca)))
                 for seat, master in self._masters.items()
                 if master.is_started
             )
+            if ca in self._rtu_numbers:  # the others may be any of 65,535
+                self._everyone[ca] = to
         if to:
             return [Deliver(run, to)]
         self._kept.keep_events(run)
@@ -387,6 +390,8 @@ class Group:
         if TypeId.F_FR_NA_1 <= asdu.type_id <= TypeId.F_SG_NA_1:
             self._file_seat = waiting.seat
             return
+        if asdu.cause not in _ASKING:
+            return
         key = (asdu.type_id, waiting.ca, asdu.ioa or 0, qualifier_of(asdu))
         stations = len(self._rtu_numbers) if waiting.ca == BROADCAST else 1
         self._questions.open(Question(asdu, key, waiting.seat, slot, stations), now)
@@ -401,7 +406,7 @@ class Group:
                 return [Note(seat, Kind.MALFORMED, text)]
             case Fault.UNKNOWN_TYPE | Fault.UNKNOWN_CAUSE | Fault.UNKNOWN_CA:
                 reply = asdu.with_cause(guard.REPLY[fault], negative=True)
-            case Fault.SEVERAL_OBJECTS:
+            case _:
                 reply = guard.refusal_of(asdu)
         return self._reply(seat, asdu, reply, fault.name.lower().replace("_", " "))
 
@@ -477,10 +482,11 @@ class Group:
 
     def _once(self, kind: Kind, asdu: Asdu, text: str, *what: object) -> Note:
         """A note that is always counted and put into words the first time only."""
-        said = (kind, asdu.type_id, *what)
-        if said in self._said or len(self._said) >= _KINDS_SAID:
+        said = self._said.setdefault(kind, set())
+        key = (asdu.type_id, *what)
+        if key in said or len(said) >= _KINDS_SAID:
             return Note(RTU, kind)
-        self._said.add(said)
+        said.add(key)
         return Note(RTU, kind, text)
 
 

@@ -5,6 +5,8 @@ answer is matched to a question of the same type, (CA, IOA) and qualifier; the e
 among several. Pure: the owner of the clock passes ``now`` (monotonic seconds).
 """
 
+import heapq
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -22,9 +24,11 @@ Key: TypeAlias = tuple[TypeNumber, int, int, int]
 
 LIMIT: Final = 65_536
 """Open questions per group; beyond it the oldest confirmed one is forgotten."""
-_ALIKE: Final = 16
-"""Confirmed questions of one master, equal to the last octet, that are kept: an RTU without ACT_TERM
-would pile them up, and whose termination comes makes no difference among them."""
+_ALIKE: Final = 512
+"""Confirmed questions of one master, equal to the last octet, kept at most: an RTU without ACT_TERM
+would pile them up; whose termination comes makes no difference among them."""
+_EXPIRED_AT_ONCE: Final = 1000
+_SLACK: Final = 16
 _UNTAGGED: Final = {tagless: tagless + 13 for tagless in range(45, 52)}
 """Type without time tag -> the one with it: a small RTU may answer 58 by 45."""
 
@@ -38,6 +42,8 @@ class Phase(Enum):
     """Its termination."""
     EXPIRED = auto()
     """Nothing: kept so that a late answer reaches its asker or nobody."""
+    OVER = auto()
+    """Nothing, and it is not kept."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +88,7 @@ class Question:
         return asdu.type_id == TypeId.C_IC_NA_1 or asdu.type_id in PRIVATE
 
 
+_OPEN: Final = (Phase.ASKED, Phase.CONFIRMED, Phase.EXPIRED)
 _Condition: TypeAlias = tuple[Phase, bool]
 """Phase of a question, and whether it is a deactivation."""
 _Place: TypeAlias = tuple[Key, int | None, bytes | None, Phase, bool]
@@ -105,7 +112,7 @@ def _is_due(cause: CauseNumber, condition: _Condition) -> bool:
 def _preference(cause: CauseNumber) -> tuple[tuple[_Condition, ...], ...]:
     """All conditions, the best first; equal ones together."""
     levels: dict[tuple[bool, bool], list[_Condition]] = {}
-    for phase in Phase:
+    for phase in _OPEN:
         for is_deactivation in (False, True):
             condition = phase, is_deactivation
             rank = not _is_due(cause, condition), phase is Phase.EXPIRED
@@ -137,10 +144,12 @@ class Questions:
         self._command_timeout = command_timeout
         self._term_timeout = term_timeout
         self._count = 0
-        # Dicts for their order: in each the first is the one longest in its condition. Deadlines
-        # are constant within a phase, so each phase is in order of its deadlines too.
-        self._index: dict[_Place, dict[Question, None]] = {}
-        self._phases: dict[Phase, dict[Question, None]] = {phase: {} for phase in Phase}
+        self._index: dict[_Place, _Oldest] = {}
+        # Deadlines are constant within a phase, so each is in their order. Ordered dicts, because
+        # a plain one searches through all that was ever taken from its front.
+        self._phases: dict[Phase, OrderedDict[Question, None]] = {
+            phase: OrderedDict() for phase in _OPEN
+        }
 
     def __len__(self) -> int:
         return sum(map(len, self._phases.values()))
@@ -195,12 +204,17 @@ class Questions:
             phase.clear()
 
     def expire(self, now: float) -> list[Question]:
-        """Move on what has passed its deadline; the questions that got no answer at all."""
+        """Move on what has passed its deadline; the questions that got no answer at all.
+
+        After a flood only so many at once, the rest at the next call: ``due`` stays in the past.
+        """
         silent = []
+        left = _EXPIRED_AT_ONCE
         for phase in (Phase.EXPIRED, Phase.CONFIRMED, Phase.ASKED):
             while (question := next(iter(self._phases[phase]), None)) is not None:
-                if question.deadline > now:
+                if question.deadline > now or not left:
                     break
+                left -= 1
                 if phase is Phase.EXPIRED:
                     self._leave(question)
                     continue
@@ -230,7 +244,7 @@ class Questions:
         for slot, octets in traits:
             for level in _PREFERENCES[asdu.cause]:
                 places = [(key, slot, octets, *condition) for key in keys for condition in level]
-                firsts = [next(iter(self._index[p])) for p in places if p in self._index]
+                firsts = [self._index[place].first for place in places if place in self._index]
                 if firsts:
                     return min(firsts, key=lambda question: question.order)
         return None
@@ -253,9 +267,9 @@ class Questions:
     def _confirm(self, question: Question, now: float) -> None:
         self._leave(question)
         self._enter(question, Phase.CONFIRMED, now + self._term_timeout)
-        alike = self._index[next(_places(question))]
-        if len(alike) > _ALIKE:
-            oldest = next(iter(alike))
+        alike = self._index[_places(question)[0]]
+        if alike.n > _ALIKE:
+            oldest = alike.first
             if (oldest.seat, oldest.asdu) == (question.seat, question.asdu):
                 self._leave(oldest)
 
@@ -264,21 +278,58 @@ class Questions:
         question.deadline = deadline
         self._phases[phase][question] = None
         for place in _places(question):
-            self._index.setdefault(place, {})[question] = None
+            here = self._index.get(place)
+            if here is None:
+                here = self._index[place] = _Oldest(phase)
+            here.add(question)
 
     def _leave(self, question: Question) -> None:
         del self._phases[question.phase][question]
-        for place in _places(question):
+        places = _places(question)
+        question.phase = Phase.OVER
+        for place in places:
             here = self._index[place]
-            del here[question]
-            if not here:
+            here.remove_one()
+            if not here.n:
                 del self._index[place]
 
 
-def _places(question: Question) -> Iterator[_Place]:
+class _Oldest:
+    """The questions of one place, by age; who has left the place's phase counts no more."""
+
+    __slots__ = ("_heap", "_phase", "n")
+
+    def __init__(self, phase: Phase) -> None:
+        self.n = 0
+        self._phase = phase
+        self._heap: list[tuple[int, Question]] = []
+
+    def add(self, question: Question) -> None:
+        self.n += 1
+        heapq.heappush(self._heap, (question.order, question))
+
+    def remove_one(self) -> None:
+        """One has changed its phase. Cleared up now and then, so that it costs next to nothing."""
+        self.n -= 1
+        if len(self._heap) > 2 * self.n + _SLACK:
+            self._heap = [entry for entry in self._heap if entry[1].phase is self._phase]
+            heapq.heapify(self._heap)
+
+    @property
+    def first(self) -> Question:
+        """The oldest; IndexError if there is none."""
+        while self._heap[0][1].phase is not self._phase:
+            heapq.heappop(self._heap)
+        return self._heap[0][1]
+
+
+def _places(question: Question) -> tuple[_Place, ...]:
     """Where a question is found: with and without its slot, with and without its octets."""
-    condition = question.phase, question.is_deactivation
-    objects = question.asdu.objects
-    for slot in (question.slot, None):
-        for octets in (objects, None):
-            yield (question.key, slot, octets, *condition)
+    key, slot, objects = question.key, question.slot, question.asdu.objects
+    phase, is_deactivation = question.phase, question.is_deactivation
+    return (
+        (key, slot, objects, phase, is_deactivation),
+        (key, slot, None, phase, is_deactivation),
+        (key, None, objects, phase, is_deactivation),
+        (key, None, None, phase, is_deactivation),
+    )

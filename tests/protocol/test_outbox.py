@@ -24,7 +24,7 @@ def numbers_of(run, start=0, n=None):
 
 
 def numbers_in(item):
-    return numbers_of(item.run, item.start, item.n)
+    return numbers_of(*item[:3])
 
 
 def undelivered(box):
@@ -189,10 +189,12 @@ class OutboxAgainstAList(RuleBasedStateMachine):
     def take(self, room, later):
         self.now += later
         item = self.box.take(room, self.now)
-        assert 1 <= item.n <= room
-        taken = [(number, item.address) for number in numbers_in(item)]
-        assert taken == self.waiting[: item.n]
-        del self.waiting[: item.n]
+        _run, _start, n, address, sent_at = item
+        assert 1 <= n <= room
+        assert sent_at == self.now
+        taken = [(number, address) for number in numbers_in(item)]
+        assert taken == self.waiting[:n]
+        del self.waiting[:n]
         self.under_way += [(number, address, self.now) for number, address in taken]
 
     @precondition(lambda self: self.under_way)
