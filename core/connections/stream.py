@@ -4,10 +4,11 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 from core.connections.loop import IoThread
-from core.protocol.link import Link
+from core.protocol.link import Event, Link
 
 _log = logging.getLogger("iec104.connections")
 
@@ -19,12 +20,8 @@ _PATIENCE = 0.5
 class StreamOwner(Protocol):
     """Who a stream reports to; called on the I/O thread."""
 
-    def octets_arrived(self, stream: "Stream", data: bytes, now: float) -> None:
-        """The peer sent something; the owner feeds the link and flushes the stream."""
-        ...
-
-    def link_due(self, stream: "Stream", now: float) -> None:
-        """A deadline of the stream's link has passed."""
+    def link_turned(self, stream: "Stream", events: Sequence[Event], now: float) -> None:
+        """Octets arrived, or a deadline passed: what that meant. The owner flushes the stream."""
         ...
 
     def room_again(self, stream: "Stream", now: float) -> None:
@@ -36,7 +33,7 @@ class StreamOwner(Protocol):
         ...
 
     def owner_failed(self, stream: "Stream", error: Exception) -> None:
-        """One of the calls above raised: our own fault, not the peer's."""
+        """The link or one of the calls above raised: our own fault, not the peer's."""
         ...
 
 
@@ -67,13 +64,20 @@ class Stream(asyncio.BufferedProtocol):
 
     def deadline_passed(self, now: float) -> None:
         """Called by the tick."""
-        self._guarded(self._owner.link_due, now)
+        try:
+            self._owner.link_turned(self, self.link.handle_timeout(now), now)
+        except Exception as error:
+            self._owner.owner_failed(self, error)
 
     def flush(self, now: float) -> None:
         """Write what the link has to send, if anything."""
         if self._reason:
             return
-        data = self.link.data_to_send(now)
+        try:
+            data = self.link.data_to_send(now)
+        except Exception as error:
+            self._owner.owner_failed(self, error)
+            return
         if data and self._transport is not None:
             self._transport.write(data)
 
@@ -97,8 +101,12 @@ class Stream(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _room_again(self) -> None:
-        if not self._reason:
-            self._guarded(self._owner.room_again, self._io.loop.time())
+        if self._reason or self._transport is None:
+            return
+        try:
+            self._owner.room_again(self, self._io.loop.time())
+        except Exception as error:
+            self._owner.owner_failed(self, error)
 
     # Called by asyncio
 
@@ -118,8 +126,9 @@ class Stream(asyncio.BufferedProtocol):
         if self._reason:
             return
         data = self._io.buffer[:nbytes].tobytes()
+        now = self._io.loop.time()
         try:
-            self._owner.octets_arrived(self, data, self._io.loop.time())
+            self._owner.link_turned(self, self.link.receive(data, now), now)
         except Exception as error:
             self._owner.owner_failed(self, error)
 
@@ -143,16 +152,6 @@ class Stream(asyncio.BufferedProtocol):
             self._owner.stream_ended(self, reason)
         except Exception as error:
             self._owner.owner_failed(self, error)
-
-    def _guarded(self, call: "_Call", now: float) -> None:
-        try:
-            call(self, now)
-        except Exception as error:
-            self._owner.owner_failed(self, error)
-
-
-class _Call(Protocol):
-    def __call__(self, stream: Stream, now: float, /) -> None: ...
 
 
 def prepare_socket(sock: socket.socket) -> None:

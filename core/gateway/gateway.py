@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from typing import Final
 
-from core.config import Change, Config, GroupConfig, changes
+from core.config import Change, Config, GroupConfig, MasterEntry, changes
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.feed import Feed
 from core.gateway.hub import Hub
 from core.logs import LogWriter
+from core.routing.questions import Seat
 from core.status import Counters, EntryStatus
 
 _log = logging.getLogger("iec104.gateway")
@@ -84,10 +85,18 @@ class Gateway:
 
     async def _stop_all(self, done: Future[None]) -> None:
         try:
-            await asyncio.gather(*(hub.stop() for hub in self._hubs.values()))
+            await self._stop_hubs(self._hubs.values())
             await self._links_over()
         finally:
             done.set_result(None)
+
+    async def _stop_hubs(self, hubs: Iterable[Hub]) -> None:
+        """Each in its own order; an error in one costs no other its orderly end."""
+        hubs = list(hubs)
+        results = await asyncio.gather(*(hub.stop() for hub in hubs), return_exceptions=True)
+        for hub, error in zip(hubs, results, strict=True):
+            if isinstance(error, Exception):
+                hub.rtu.journal.failed(error)
 
     async def _links_over(self) -> None:
         until = self._io.loop.time() + _LINKS_END
@@ -108,22 +117,27 @@ class Gateway:
             groups = {group.id: group for group in config.groups}
             fresh: list[GroupConfig] = []
             ending: list[Hub] = []
-            masters: list[tuple[Hub, GroupConfig, set[str]]] = []
+            masters: list[tuple[Hub, dict[Seat, MasterEntry]]] = []
             for change in difference.groups:
                 group = groups.get(change.group)
                 whole = change.kind in (Change.ADDED, Change.REMOVED, Change.RESTART)
                 if whole or (group is not None and group.rtu.key in restart):
                     if change.group in self._hubs:
-                        ending.append(self._hubs.pop(change.group))
+                        ending.append(self._hubs[change.group])
                     if group is not None:
                         fresh.append(group)
                 elif group is not None:
-                    keys = {m.key for m in group.masters} & restart | set(change.masters)
-                    if keys:
-                        masters.append((self._hubs[group.id], group, keys))
-            await asyncio.gather(*(hub.stop() for hub in ending))
-            for hub, group, keys in masters:
-                hub.restart_masters(group.masters, keys)
+                    keys = restart | set(change.masters)
+                    entries = {s: m for s, m in enumerate(group.masters, 1) if m.key in keys}
+                    masters.append((self._hubs[group.id], entries))
+            await self._stop_hubs(ending)
+            if self._is_stopping:
+                return
+            # All are closed before one is opened: they may have exchanged their ports.
+            for hub, entries in masters:
+                hub.close_masters(entries)
+            for hub, entries in masters:
+                hub.renew_masters(entries)
             for group in fresh:
                 self._start_group(group)
             self._hubs = {id_: self._hubs[id_] for id_ in groups if id_ in self._hubs}

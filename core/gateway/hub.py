@@ -4,9 +4,11 @@ The only caller of :class:`core.routing.group.Group`, and only on the I/O thread
 writes each touched stream once; the RTU is acknowledged after the masters' streams have its data.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
 
 from core.config import GroupConfig, MasterEntry
 from core.connections.loop import IoThread
@@ -43,10 +45,29 @@ from core.routing.actions import (
 )
 from core.routing.brake import LONGEST, Brake
 from core.routing.group import Group, Policy
+from core.routing.questions import Seat
 
 _LAST_WORDS: Final = 0.4
 """Seconds masters get, after the RTU is lost, to take what the window still holds back."""
 _LAST_WORDS_STEP: Final = 0.02
+
+
+_P = ParamSpec("_P")
+
+
+def _group_step(
+    step: Callable[Concatenate["Hub", _P], None],
+) -> Callable[Concatenate["Hub", _P], None]:
+    """A call into the group: if it raises, the group is renewed, and no other notices."""
+
+    @wraps(step)
+    def guarded(hub: "Hub", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            step(hub, *args, **kwargs)
+        except Exception as error:
+            hub.group_failed(error)
+
+    return guarded
 
 
 class Hub:
@@ -74,6 +95,7 @@ class Hub:
         self._todo: deque[Action] = deque()
         self._is_busy = False
         self._is_stopping = False
+        self._ending: asyncio.Task[None] | None = None
 
     def _end(self, seat: int, entry: MasterEntry) -> MasterEnd:
         journal = Journal(entry, self._logs, self._feed)
@@ -103,8 +125,16 @@ class Hub:
         self._io.watch(self)
 
     async def stop(self) -> None:
-        """End in order: no new peers, STOPDT to a started RTU, then every link."""
-        self._is_stopping = True
+        """End in order: no new peers, STOPDT to a started RTU, then every link.
+
+        Whoever calls it while it is going on waits for the same end.
+        """
+        if self._ending is None:
+            self._is_stopping = True
+            self._ending = self._io.loop.create_task(self._end_in_order())
+        await asyncio.shield(self._ending)
+
+    async def _end_in_order(self) -> None:
         for end in self.ends.values():
             end.close()
         await self.rtu.stop()
@@ -115,35 +145,32 @@ class Hub:
         self.rtu.end("gateway stopped")
         self.rtu.journal.line("stopped")
 
-    def restart_masters(self, masters: Sequence[MasterEntry], keys: Collection[str]) -> None:
-        """Give those of ``masters`` (in seat order) a new link, outbox and entry.
+    def close_masters(self, seats: Iterable[Seat]) -> None:
+        """Close the ports and links of these masters; :meth:`renew_masters` follows."""
+        for seat in seats:
+            end = self.ends[seat]
+            end.close()
+            self.master_over(end, "entry restarted", at_once=False)
 
-        All of them are closed before one is opened: they may have exchanged their ports.
-        """
-        renewed = []
-        for seat, entry in enumerate(masters, 1):
-            if entry.key not in keys:
-                continue
-            old = self.ends[seat]
-            old.close()
-            self.master_over(old, "entry restarted", at_once=False)
+    def renew_masters(self, masters: Mapping[Seat, MasterEntry]) -> None:
+        """Give these seats a new entry, with a link and outbox of its own."""
+        for seat, entry in masters.items():
             end = self.ends[seat] = self._end(seat, entry)
             self._group.replace_master(seat, entry.numbers)
             end.start()
-            renewed.append(end)
-        if self.rtu.stream is not None and self.rtu.was_usable:
-            for end in renewed:
+            if self.rtu.stream is not None and self.rtu.was_usable:
                 end.open()
 
     def deadline_passed(self, now: float) -> None:
         """Called by the tick."""
-        try:
-            self._carry_out(self._group.handle_timeout(now), now)
-            self.due = self._group.due
-        except Exception as error:
-            self._group_failed(error)
+        self._deadlines(now)
 
-    def _group_failed(self, error: Exception) -> None:
+    @_group_step
+    def _deadlines(self, now: float) -> None:
+        self._carry_out(self._group.handle_timeout(now), now)
+        self.due = self._group.due
+
+    def group_failed(self, error: Exception) -> None:
         """The router itself failed: a fresh one, and the RTU dialled again."""
         self.rtu.journal.failed(error)
         self._todo.clear()
@@ -157,26 +184,19 @@ class Hub:
 
     # What the RTU's end says
 
+    @_group_step
     def rtu_connected(self, now: float, *, always: bool) -> None:
         self._carry_out(self._group.rtu_connected(now, always=always), now)
 
-    def rtu_octets(self, data: bytes, now: float) -> None:
-        stream = self.rtu.stream
-        if stream is None:
-            return
-        events = stream.link.receive(data, now)
-        try:
-            for event in events:
-                if type(event) is Run:
-                    self.rtu.journal.counters.asdus_in += len(event.sizes)
-                    self._carry_out(self._group.from_rtu(event, now), now)
-                else:
-                    self._rtu_event(event, now)
-            self._let_out(now)
-        except Exception as error:
-            self._group_failed(error)
-            return
-        stream.flush(now)
+    @_group_step
+    def rtu_turned(self, events: Sequence[Event], now: float) -> None:
+        for event in events:
+            if type(event) is Run:
+                self.rtu.journal.counters.asdus_in += len(event.sizes)
+                self._carry_out(self._group.from_rtu(event, now), now)
+            else:
+                self._rtu_event(event, now)
+        self.rtu_room(now)
 
     def _rtu_event(self, event: Event, now: float) -> None:
         match event:
@@ -185,7 +205,8 @@ class Hub:
                 self._carry_out(self._group.rtu_started(now), now)
             case Stopped():
                 self.rtu.transfer_stopped()
-                self._carry_out(self._group.rtu_stopped(now), now)
+                if not self._is_stopping:
+                    self._carry_out(self._group.rtu_stopped(now), now)
             case TestConfirmed():
                 self._carry_out(self._group.rtu_tested(now), now)
             case Irregular(detail):
@@ -194,53 +215,37 @@ class Hub:
                 self.rtu.end(str(event), event)
         self.rtu.publish()
 
-    def rtu_due(self, now: float) -> None:
-        stream = self.rtu.stream
-        if stream is None:
-            return
-        events = stream.link.handle_timeout(now)
-        try:
-            for event in events:
-                self._rtu_event(event, now)
-        except Exception as error:
-            self._group_failed(error)
-            return
-        stream.flush(now)
-
+    @_group_step
     def rtu_room(self, now: float) -> None:
         self._let_out(now)
         if self.rtu.stream is not None:
             self.rtu.stream.flush(now)
 
+    @_group_step
     def rtu_over(self, now: float) -> None:
         self._carry_out(self._group.rtu_lost(now), now)
 
     # What a master's end says
 
-    def master_octets(self, end: MasterEnd, data: bytes, now: float) -> None:
+    @_group_step
+    def master_turned(self, end: MasterEnd, events: Sequence[Event], now: float) -> None:
+        for event in events:
+            if type(event) is Run:
+                end.counters.asdus_in += len(event.sizes)
+                self._carry_out(self._group.from_master(end.seat, event, now), now)
+            else:
+                self._master_event(end, event, now)
         stream = end.stream
-        if stream is None:
-            return
-        events = stream.link.receive(data, now)
-        try:
-            for event in events:
-                if type(event) is Run:
-                    end.counters.asdus_in += len(event.sizes)
-                    self._carry_out(self._group.from_master(end.seat, event, now), now)
-                else:
-                    self._master_event(end, event, now)
-            if events:
-                self._let_out(now)
-                self.due = min(self.due, self._group.due)
-                if self._group.waits_for_rtu(end.seat):
-                    stream.link.hold_acks = True
-                    self._held.add(end)
-            if self._brake.is_on:
-                self._try_release(now)
-        except Exception as error:
-            self._group_failed(error)
-            return
-        stream.flush(now)
+        if events:
+            self._let_out(now)
+            self.due = min(self.due, self._group.due)
+            if stream is not None and self._group.waits_for_rtu(end.seat):
+                stream.link.hold_acks = True
+                self._held.add(end)
+        if self._brake.is_on:
+            self._try_release(now)
+        if stream is not None:
+            stream.flush(now)
 
     def _master_event(self, end: MasterEnd, event: Event, now: float) -> None:
         match event:
@@ -262,19 +267,7 @@ class Hub:
                 self.master_over(end, str(event))
         end.publish()
 
-    def master_due(self, end: MasterEnd, now: float) -> None:
-        stream = end.stream
-        if stream is None:
-            return
-        events = stream.link.handle_timeout(now)
-        try:
-            for event in events:
-                self._master_event(end, event, now)
-        except Exception as error:
-            self._group_failed(error)
-            return
-        stream.flush(now)
-
+    @_group_step
     def master_over(self, end: MasterEnd, reason: str, *, at_once: bool = True) -> None:
         undelivered = end.drop(reason, at_once=at_once)
         if undelivered is None:

@@ -13,7 +13,7 @@ from core.connections.stream import Stream, endpoint_text
 from core.gateway.journal import Journal
 from core.gateway.timing import timing_of
 from core.logs import Level
-from core.protocol.link import Link, Role, State
+from core.protocol.link import Event, Link, Role, State
 from core.protocol.outbox import Outbox
 from core.protocol.run import Run
 from core.routing.actions import Note
@@ -29,9 +29,9 @@ _REFRESH_NAMES: Final = 300.0
 class MasterOwner(Protocol):
     """The hub, as a master's end sees it; called on the I/O thread."""
 
-    def master_octets(self, end: "MasterEnd", data: bytes, now: float) -> None: ...
-
-    def master_due(self, end: "MasterEnd", now: float) -> None: ...
+    def master_turned(self, end: "MasterEnd", events: Sequence[Event], now: float) -> None:
+        """What came of octets or of a deadline."""
+        ...
 
     def master_over(self, end: "MasterEnd", reason: str, *, at_once: bool = True) -> None:
         """End the current connection, whoever ended it."""
@@ -247,13 +247,9 @@ class MasterEnd:
 
     # What the stream says
 
-    def octets_arrived(self, stream: Stream, data: bytes, now: float) -> None:
+    def link_turned(self, stream: Stream, events: Sequence[Event], now: float) -> None:
         if stream is self.stream:
-            self._owner.master_octets(self, data, now)
-
-    def link_due(self, stream: Stream, now: float) -> None:
-        if stream is self.stream:
-            self._owner.master_due(self, now)
+            self._owner.master_turned(self, events, now)
 
     def room_again(self, stream: Stream, now: float) -> None:
         stream.flush(now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from core.config import RtuEntry
@@ -13,7 +14,7 @@ from core.gateway.journal import Journal
 from core.gateway.timing import timing_of
 from core.logs import Level
 from core.protocol.apci import Reason
-from core.protocol.link import Link, LinkFailed, Role, State
+from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
 from core.routing.actions import Note
 from core.status import RtuState
@@ -31,9 +32,9 @@ class RtuOwner(Protocol):
         """``stream`` is bound. ``always``: this host wants STARTDT before anything else."""
         ...
 
-    def rtu_octets(self, data: bytes, now: float) -> None: ...
-
-    def rtu_due(self, now: float) -> None: ...
+    def rtu_turned(self, events: Sequence[Event], now: float) -> None:
+        """What came of octets or of a deadline."""
+        ...
 
     def rtu_room(self, now: float) -> None:
         """The transport takes data again."""
@@ -213,13 +214,9 @@ class RtuEnd:
 
     # What the stream says
 
-    def octets_arrived(self, stream: Stream, data: bytes, now: float) -> None:
+    def link_turned(self, stream: Stream, events: Sequence[Event], now: float) -> None:
         if stream is self.stream:
-            self._owner.rtu_octets(data, now)
-
-    def link_due(self, stream: Stream, now: float) -> None:
-        if stream is self.stream:
-            self._owner.rtu_due(now)
+            self._owner.rtu_turned(events, now)
 
     def room_again(self, stream: Stream, now: float) -> None:
         if stream is self.stream:
