@@ -250,7 +250,7 @@ class Hub:
     def _master_event(self, end: MasterEnd, event: Event, now: float) -> None:
         match event:
             case Started():
-                end.journal.line("startdt act received, con transmitted")
+                end.journal.line("startdt act/con done")
                 self._carry_out(self._group.master_started(end.seat, now), now)
                 end.journal.line("end of initialization transmitted")
             case Stopped():
