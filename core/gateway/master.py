@@ -68,7 +68,7 @@ class MasterEnd:
         """Say what the entry was started with; the port opens when the RTU is usable."""
         entry = self.entry
         numbers = ";".join(map(str, entry.numbers))
-        hosts = str(entry.hosts) or "any"
+        hosts = "any" if entry.hosts.is_open else str(entry.hosts) or "nobody"
         self.journal.head(f"port {entry.port}, RTU number {numbers}, hosts {hosts}")
 
     # The port

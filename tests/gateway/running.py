@@ -108,6 +108,21 @@ class Running:
     def says(self, label: str, text: str) -> bool:
         return any(text in line for line in self.log(label))
 
+    # A peer may see an effect a moment before the gateway has written it down, so these wait.
+
+    def becomes(self, label: str, state: str) -> bool:
+        return bool(wait_for(lambda: self.state(label) == state, 2, f"{label} {state}"))
+
+    def tells(self, label: str, text: str) -> bool:
+        return bool(wait_for(lambda: self.says(label, text), 2, f"{label} says '{text}'"))
+
+    def counts(self, label: str, what: str, number: int) -> bool:
+        return bool(
+            wait_for(
+                lambda: getattr(self.counters(label), what) == number, 2, f"{label} {what} {number}"
+            )
+        )
+
     def program_log(self) -> str:
         return "\n".join(line.text for line in list(self.logs.kept) if line.entry == PROGRAM_LOG)
 

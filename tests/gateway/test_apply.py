@@ -116,7 +116,7 @@ def test_a_changed_master_restarts_alone(plant, wire, change):
     assert plant.lost == {"M1"}
     assert plant.masters[0].initialized == 2
     assert heard(plant.rtus[0], STOPDT_ACT) == 0
-    assert plant.gateway.says("M/renamed" if "name" in change else "M/M1-1", "listening")
+    assert plant.gateway.tells("M/renamed" if "name" in change else "M/M1-1", "listening")
 
 
 def test_a_masters_new_rtu_number_is_in_effect(plant, wire):
@@ -211,7 +211,7 @@ def test_a_group_may_take_the_port_of_one_that_is_removed(plant, wire):
     plant.apply(rows)
     wire.wait(lambda: all(m.is_started for m in plant.masters[2:]), 3, "on the ports of group 2")
     wire.wait(lambda: plant.rtus[0].is_started, 3, "through the RTU of group 1")
-    assert plant.gateway.state("M/M3-1") == "ONLINE"
+    assert plant.gateway.becomes("M/M3-1", "ONLINE")
     assert not plant.gateway.says("M/M3-1", "cannot be opened")
 
 
@@ -290,4 +290,4 @@ def test_a_master_is_restarted_while_the_rtu_is_down(wire, run, quick):
     wire.rtu(rtu_port, 32)
     master = wire.master(port, 150)
     wire.wait(lambda: master.is_started, 8, "started with its new number")
-    assert gateway.state("M/M1-1") == "ONLINE"
+    assert gateway.becomes("M/M1-1", "ONLINE")

@@ -38,8 +38,8 @@ def test_an_rtu_that_leaves_a_test_unanswered_while_stopped_is_started_at_the_ne
     assert is_refused(port)
     wire.wait(lambda: rtu.is_started, 3, "started without being asked for")
     assert first_u_frames(rtu) == ["43", "07"]
-    assert gateway.says("S/RTU1", f"127.0.0.1:{rtu_port} left a test unanswered while stopped")
-    assert gateway.says("S/RTU1", "treated as startdt,always")
+    assert gateway.tells("S/RTU1", f"127.0.0.1:{rtu_port} left a test unanswered while stopped")
+    assert gateway.tells("S/RTU1", "treated as startdt,always")
     master = wire.master(port, 101)
     wire.wait(lambda: master.is_started, what="the port is open")
 
@@ -52,7 +52,7 @@ def test_an_rtu_that_closes_unstarted_connections_is_started_at_the_fourth_try(w
     gateway = run(group(1, rtu_port, [port]))
     wire.wait(lambda: rtu.is_started, 6, "started without being asked for")
     assert first_u_frames(rtu) == ["43", "43", "43", "07"]
-    assert gateway.says("S/RTU1", "closed 3 connections that were not started")
+    assert gateway.tells("S/RTU1", "closed 3 connections that were not started")
     master = wire.master(port, 101)
     wire.wait(lambda: master.is_started, what="the port is open")
     wire.wait(lambda: len(rtu.times("connected")) == 4, what="and the link lasts")
@@ -96,12 +96,12 @@ def test_hosts_are_tried_in_order_and_from_the_first_again_after_a_loss(wire, ru
     gateway = run(group(1, 0, [port], hosts=hosts(a, b)))
     master = wire.master(port, 101)
     wire.wait(lambda: master.is_started, 4, "through the second host")
-    assert gateway.says("S/RTU1", f"no connection to 127.0.0.1:{a}")
-    assert gateway.says("S/RTU1", f"connected to 127.0.0.1:{b}")
+    assert gateway.tells("S/RTU1", f"no connection to 127.0.0.1:{a}")
+    assert gateway.tells("S/RTU1", f"connected to 127.0.0.1:{b}")
     first = wire.rtu(a, 32, name="first")
     second.kill()
     wire.wait(lambda: first.is_started and master.is_started, 4, "through the first host")
-    assert gateway.counters("S/RTU1").connections == 2
+    assert gateway.counts("S/RTU1", "connections", 2)
 
 
 def test_a_host_that_accepts_and_closes_is_a_failed_try(wire, run):

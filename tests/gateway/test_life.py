@@ -21,7 +21,7 @@ TESTFR_CON = bytes.fromhex("680483000000")
 
 
 def up(wire, *masters):
-    wire.wait(lambda: all(m.is_started for m in masters), 8, "all started")
+    wire.wait(lambda: all(m.is_started and m.initialized for m in masters), 8, "all started")
 
 
 def test_ports_stay_closed_until_the_rtu_has_confirmed_a_test(wire, run):
@@ -30,12 +30,12 @@ def test_ports_stay_closed_until_the_rtu_has_confirmed_a_test(wire, run):
     gateway = run(group(1, rtu_port, [port]))
     wire.wait(lambda: rtu.tests_heard, what="TESTFR")
     assert is_refused(port)
-    assert gateway.state("M/M1-1") == "HELD"
-    assert gateway.state("S/RTU1") == "STARTING"
+    assert gateway.becomes("M/M1-1", "HELD")
+    assert gateway.becomes("S/RTU1", "STARTING")
     assert not heard(rtu, STARTDT_ACT)
     rtu.raw(TESTFR_CON)
     wire.wait(lambda: gateway.state("M/M1-1") == "LISTENING", what="the port opens")
-    assert gateway.state("S/RTU1") == "WAITING"
+    assert gateway.becomes("S/RTU1", "WAITING")
     up(wire, wire.master(port, 101))
     wire.wait(lambda: gateway.state("M/M1-1") == gateway.state("S/RTU1") == "ONLINE", what="online")
 
@@ -46,14 +46,14 @@ def test_with_always_ports_stay_closed_until_the_rtu_has_confirmed_its_start(wir
     gateway = run(group(1, rtu_port, [port], options=["startdt=always"]))
     wire.wait(lambda: heard(rtu, STARTDT_ACT), what="STARTDT")
     assert is_refused(port)
-    assert gateway.state("S/RTU1") == "STARTING"
+    assert gateway.becomes("S/RTU1", "STARTING")
     master = wire.master(port, 101)
     up(wire, master)
     assert master.times("started")[0] >= rtu.times("started")[0]
     master.close()
     wire.wait(lambda: gateway.state("M/M1-1") == "LISTENING", what="the master gone")
     up(wire, other := wire.master(port, 101, name="again"))
-    assert other.initialized == 1
+    wire.wait(lambda: other.initialized == 1, 1, "its M_EI")
     assert heard(rtu, STARTDT_ACT) == 1
     assert not heard(rtu, STOPDT_ACT)
 
@@ -79,13 +79,14 @@ def test_the_rtu_is_started_by_the_first_master_and_stopped_by_the_last(wire, ru
     assert not one.events
     two.stop_transfer()
     wire.wait(lambda: rtu.times("stopped"), what="STOPDT for the last that stopped")
-    assert gateway.state("S/RTU1") == "WAITING"
+    assert gateway.becomes("S/RTU1", "WAITING")
     one.start_transfer()
     wire.wait(lambda: len(rtu.times("started")) == 2, what="STARTDT again")
+    wire.wait(lambda: one.initialized == 2, what="its second M_EI")
     one.close()
     wire.wait(lambda: len(rtu.times("stopped")) == 2, what="STOPDT for the last that left")
     assert three.is_connected
-    assert (one.initialized, two.initialized, three.initialized) == (2, 1, 0)
+    assert (two.initialized, three.initialized) == (1, 0)
     assert rtu.losses == two.losses == three.losses == 0
 
 
@@ -107,7 +108,7 @@ def test_a_start_wanted_while_a_stop_is_pending_follows_its_confirmation(wire, r
     rtu = scripted(wire, SlowToStop, rtu_port, 32)
     gateway = run(group(1, rtu_port, [port]))
     master = wire.master(port, 101)
-    wire.wait(lambda: rtu.is_started, what="started")
+    wire.wait(lambda: rtu.is_started and master.initialized, what="started")
     master.stop_transfer()
     wire.wait(lambda: rtu.times("stopping"), what="STOPDT")
     master.start_transfer()
@@ -116,7 +117,7 @@ def test_a_start_wanted_while_a_stop_is_pending_follows_its_confirmation(wire, r
     wire.wait(lambda: len(rtu.times("started")) == 2, what="started again")
     assert rtu.times("started")[1] >= rtu.times("stopped")[0]
     assert heard(rtu, STARTDT_ACT) == 2
-    assert master.initialized == 2
+    wire.wait(lambda: master.initialized == 2, 1, "its second M_EI")
     assert rtu.losses == 0
     wire.wait(lambda: gateway.state("S/RTU1") == "ONLINE", what="online")
 
@@ -146,7 +147,7 @@ def test_the_rtus_own_end_of_initialization_is_logged_and_goes_to_nobody(wire, r
     wire.wait(lambda: len(master.events) == 1, what="the event behind it")
     assert master.initialized == 1
     assert not master.inbox
-    assert gateway.says("S/RTU1", "end of initialization received")
+    assert gateway.tells("S/RTU1", "end of initialization received")
 
 
 def test_an_rtu_that_stops_by_itself_is_started_again_but_not_twice_within_a_minute(wire, run):
@@ -164,7 +165,7 @@ def test_an_rtu_that_stops_by_itself_is_started_again_but_not_twice_within_a_min
 
     wire.call(stop_by_itself)
     wire.wait(lambda: len(rtu.times("started")) == 2, what="started again")
-    assert gateway.says("S/RTU1", "stopped data transfer by itself")
+    assert gateway.tells("S/RTU1", "stopped data transfer by itself")
     rtu.events(2)
     wire.wait(lambda: len(master.events) == 2, what="events")
     assert master.losses == rtu.losses == 0
@@ -187,14 +188,14 @@ def test_a_lost_rtu_takes_its_masters_along_until_it_is_back(wire, run, reset):
     assert max(m.times("ended")[0] for m in masters) - killed < 1.0
     assert all(is_refused(port) for port in ports[:2])
     assert {gateway.state(f"M/M1-{i}") for i in (1, 2)} == {"HELD"}
-    assert gateway.state("S/RTU1") == "CONNECTING"
+    assert gateway.becomes("S/RTU1", "CONNECTING")
     rtu.restart()
     up(wire, *masters)
-    assert [m.initialized for m in masters] == [2, 2]
+    wire.wait(lambda: [m.initialized for m in masters] == [2, 2], 1, "M_EI again")
     other.events(5)
     wire.wait(lambda: len(third.events) == 5, what="the other group's events")
     assert other.losses == third.losses == 0
-    assert gateway.state("M/M2-1") == "ONLINE"
+    assert gateway.becomes("M/M2-1", "ONLINE")
 
 
 def test_a_master_that_takes_nothing_is_closed_within_a_second_too(wire, run):
@@ -249,7 +250,7 @@ def test_of_kept_events_the_oldest_go_and_are_counted(wire, run):
     master = wire.master(port, 101)
     wire.wait(lambda: len(master.events) == 3, what="what was kept")
     assert list(master.events) == [7, 8, 9]
-    assert gateway.counters("S/RTU1").dropped == 7
+    assert gateway.counts("S/RTU1", "dropped", 7)
 
 
 def test_events_on_their_way_when_the_last_master_left_are_given_to_the_next(wire, run):
@@ -257,7 +258,7 @@ def test_events_on_their_way_when_the_last_master_left_are_given_to_the_next(wir
     rtu = scripted(wire, SlowToStop, rtu_port, 32, sends_stopped=True)
     gateway = run(group(1, rtu_port, [port]))
     master = wire.master(port, 101)
-    wire.wait(lambda: rtu.is_started, what="started")
+    wire.wait(lambda: rtu.is_started and master.initialized, what="started")
     master.close()
     wire.wait(lambda: rtu.times("stopping"), what="STOPDT")
     rtu.events(3)

@@ -32,11 +32,11 @@ def test_a_taken_port_is_an_error_of_that_entry_and_opened_when_it_is_free(wire,
         wire.wait(lambda: time.monotonic() - begin > 3 * RETRY, what="a few tries")
         lines = [line for line in gateway.log("M/M1-1") if "cannot be opened" in line]
         assert len(lines) == 1  # said on change, not for every try
-        assert gateway.state("M/M1-1") == "ERROR"
+        assert gateway.becomes("M/M1-1", "ERROR")
     master = wire.master(taken, 101)
     wire.wait(lambda: master.is_started, 3, "in, once the port is free")
-    assert gateway.state("M/M1-1") == "ONLINE"
-    assert gateway.says("M/M1-1", f"listening on port {taken}")
+    assert gateway.becomes("M/M1-1", "ONLINE")
+    assert gateway.tells("M/M1-1", f"listening on port {taken}")
     assert not other.losses
 
 
@@ -50,7 +50,7 @@ def test_a_taken_port_is_not_tried_any_more_once_the_rtu_is_gone(wire, run):
         wire.wait(lambda: gateway.state("M/M1-1") == "HELD", what="held")
     begin = time.monotonic()
     wire.wait(lambda: time.monotonic() - begin > 2 * RETRY, what="when it would have been tried")
-    assert gateway.state("M/M1-1") == "HELD"
+    assert gateway.becomes("M/M1-1", "HELD")
 
 
 @pytest.mark.usefixtures("quick")

@@ -35,8 +35,8 @@ def test_a_master_too_far_behind_is_closed_and_its_loss_counted(wire, run):
     assert list(slow.events) == list(range(11))  # k is 12, and M_EI was one of them
     counted = gateway.counters("M/M1-1").dropped
     assert 50 < counted <= 50 + 12
-    assert gateway.says("M/M1-1", f"more than 50 ASDUs behind, {counted} lost to this master")
-    assert gateway.counters("M/M1-2").dropped == 0
+    assert gateway.tells("M/M1-1", f"more than 50 ASDUs behind, {counted} lost to this master")
+    assert gateway.counts("M/M1-2", "dropped", 0)
 
 
 def test_a_master_that_was_closed_may_come_back(wire, run):
@@ -211,8 +211,8 @@ def test_a_command_unsent_after_command_timeout_is_refused_and_never_sent(wire, 
     master.ask(late, terminates=False)
     answer = master.take(lambda one: one.ioa == 6000, 3, "the refusal")
     assert (answer.cause, answer.is_negative, answer.objects) == (7, True, late.objects)
-    assert gateway.counters("M/M1-1").refused == 1
-    assert gateway.says("M/M1-1", "not sent to the RTU within 1 s")
+    assert gateway.counts("M/M1-1", "refused", 1)
+    assert gateway.tells("M/M1-1", "not sent to the RTU within 1 s")
     release(rtu)
     master.ask(bitstring_command(7000, 10))
     master.take(lambda one: one.ioa == 7000 and one.cause == 10, what="a command behind it")
@@ -243,7 +243,7 @@ def test_commands_that_waited_go_with_the_master_that_left(wire, narrow):
     wire.wait(lambda: gateway.counters("M/M1-1").asdus_in == 5, what="three wait")
     one.close()
     wire.wait(lambda: gateway.state("M/M1-1") == "LISTENING", what="gone")
-    assert gateway.counters("M/M1-1").dropped == 3
+    assert gateway.counts("M/M1-1", "dropped", 3)
     other.ask(bitstring_command(6000, 6))
     release(rtu)
     wire.wait(lambda: len(other.answers) == 2, what="the other is served")

@@ -87,9 +87,9 @@ def test_a_started_rtu_is_stopped_and_confirms_before_its_link_ends(wire, run):
     wire.wait(lambda: rtu.losses and master.losses, 1, "both ends saw it")
     assert heard(rtu, STOPDT_ACT) == 1
     assert rtu.times("stopped")[0] <= rtu.times("ended")[0]
-    assert gateway.says("S/RTU1", "stopdt con received")
-    assert gateway.says("S/RTU1", "stopped")
-    assert gateway.says("M/M1-1", "gateway stopped")
+    assert gateway.tells("S/RTU1", "stopdt con received")
+    assert gateway.tells("S/RTU1", "stopped")
+    assert gateway.tells("M/M1-1", "gateway stopped")
     assert not gateway.says("S/RTU1", "no stopdt con")
 
 
@@ -111,7 +111,7 @@ def test_while_stopdt_con_is_missing(wire, run):
     wire.wait(lambda: master.is_started and rtu.is_started, what="started")
     took = gateway.stop()
     assert 0.9 < took < 2.5  # it was given its second
-    assert gateway.says("S/RTU1", "no stopdt con")
+    assert gateway.tells("S/RTU1", "no stopdt con")
     wire.wait(lambda: rtu.losses == 1, 1, "the RTU's link ended")
 
 
