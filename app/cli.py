@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check(reading)
     for diagnostic in reading.diagnostics:
         print(diagnostic, file=sys.stderr)
-    if not reading.config.groups:
-        return _give_up(f"{path}: no complete group in it, so there is nothing to run")
+    if not reading.config.groups:  # the reading has said so
+        return 1
     folder = given.log_dir if given.log_dir is not None else path.absolute().parent / "log"
     return _run(given.over(reading.config), reading.diagnostics, path, folder)
 

@@ -83,7 +83,8 @@ class Dialer:
                 await asyncio.sleep(_FIRST_PAUSE)
             else:
                 spread = pause * _JITTER
-                await asyncio.sleep(max(_FIRST_PAUSE, pause + self._jitter(-spread, spread)))
+                spread_pause = pause + self._jitter(-spread, spread)
+                await asyncio.sleep(min(max(_FIRST_PAUSE, spread_pause), _LONGEST_PAUSE))
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _round(self) -> Outcome:

@@ -48,6 +48,7 @@ class Stream(asyncio.BufferedProtocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._reason = ""
+        self._is_bound = False
 
     async def bind(self) -> None:
         """Take the connected socket over; octets arrive from here on. Raises OSError."""
@@ -56,6 +57,11 @@ class Stream(asyncio.BufferedProtocol):
         except BaseException:
             self._sock.close()
             raise
+        # Only now: uvloop takes the socket object at the very end, and ending the transport earlier
+        # would leave an object that later closes whatever has its number then.
+        self._is_bound = True
+        if self._reason:
+            self.abort()
 
     @property
     def due(self) -> float:
@@ -87,7 +93,7 @@ class Stream(asyncio.BufferedProtocol):
             return
         self._reason = reason
         self._io.unwatch(self)
-        if self._transport is None:  # not bound yet: ended as soon as it is
+        if not self._is_bound or self._transport is None:  # ended as soon as it is bound
             return
         if at_once:
             self._transport.abort()
@@ -114,9 +120,7 @@ class Stream(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._io.streams.add(self)
         self._transport.set_write_buffer_limits(high=_WRITE_LIMIT_OCTETS)
-        if self._reason:
-            self._transport.abort()
-        else:
+        if not self._reason:
             self._io.watch(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:

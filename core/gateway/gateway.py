@@ -41,6 +41,8 @@ class Gateway:
 
     def start(self) -> None:
         """Start the I/O thread and every group."""
+        for group in self._config.groups:
+            self._hubs[group.id] = self._hub(group)
         self._io.start()
         self._io.call(self._start_all)
 
@@ -72,11 +74,14 @@ class Gateway:
     # On the I/O thread
 
     def _start_all(self) -> None:
-        for group in self._config.groups:
-            self._start_group(group)
+        for hub in self._hubs.values():
+            hub.start()
+
+    def _hub(self, group: GroupConfig) -> Hub:
+        return Hub(self._io, self._resolver, group, self._logs, self._feed)
 
     def _start_group(self, group: GroupConfig) -> None:
-        hub = self._hubs[group.id] = Hub(self._io, self._resolver, group, self._logs, self._feed)
+        hub = self._hubs[group.id] = self._hub(group)
         hub.start()
 
     def _begin_stop(self, done: Future[None]) -> None:

@@ -232,7 +232,8 @@ class Hub:
         for event in events:
             if type(event) is Run:
                 end.counters.asdus_in += len(event.sizes)
-                self._carry_out(self._group.from_master(end.seat, event, now), now)
+                room = self.rtu.stream.link.room if self.rtu.stream is not None else 0
+                self._carry_out(self._group.from_master(end.seat, event, now, room), now)
             else:
                 self._master_event(end, event, now)
         stream = end.stream

@@ -335,8 +335,11 @@ class Group:
 
     # Control direction
 
-    def from_master(self, seat: Seat, run: Run, now: float) -> list[Action]:
-        """Judge a run from a master: refusals at once, the rest waits for :meth:`to_rtu`."""
+    def from_master(self, seat: Seat, run: Run, now: float, room: int = 0) -> list[Action]:
+        """Judge a run from a master: refusals at once, the rest waits for :meth:`to_rtu`.
+
+        ``room`` is what the RTU's window takes: what it takes does not count as waiting.
+        """
         if self._transfer is _Transfer.DOWN:  # the master's link is about to be closed
             return [Note(seat, Kind.DROPPED, f"{len(run)} ASDUs after the RTU was lost", len(run))]
         actions: list[Action] = []
@@ -347,6 +350,10 @@ class Group:
             if fault is not None:
                 actions += self._fault(seat, asdu, fault)
                 continue
+            if master.unsent >= self.policy.buffer:
+                sent = self.to_rtu(room, now)
+                actions += sent
+                room -= len(sent)
             if master.unsent >= self.policy.buffer:
                 reason = f"{master.unsent} control ASDUs wait for the RTU"
                 return [*actions, CloseMaster(seat, reason)]
