@@ -77,6 +77,8 @@ def tcp_pair(
 def nothing_accepts() -> Iterator[int]:
     """A port on which a connect neither succeeds nor fails: the backlog is full (Linux)."""
     with socket.socket() as server:
+        # The port may have served an earlier run whose connections linger.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((HOST, ports.free_port()))
         server.listen(0)
         fill = [socket.socket() for _ in range(2)]
