@@ -227,6 +227,10 @@ class Hub:
 
     # What a master's end says
 
+    @property
+    def is_braking(self) -> bool:
+        return self._brake.is_on
+
     @_group_step
     def master_turned(self, end: MasterEnd, events: Sequence[Event], now: float) -> None:
         for event in events:

@@ -29,6 +29,11 @@ _REFRESH_NAMES: Final = 300.0
 class MasterOwner(Protocol):
     """The hub, as a master's end sees it; called on the I/O thread."""
 
+    @property
+    def is_braking(self) -> bool:
+        """Whether the hub wants to hear of every acknowledgement."""
+        ...
+
     def master_turned(self, end: "MasterEnd", events: Sequence[Event], now: float) -> None:
         """What came of octets or of a deadline."""
         ...
@@ -248,8 +253,12 @@ class MasterEnd:
     # What the stream says
 
     def link_turned(self, stream: Stream, events: Sequence[Event], now: float) -> None:
-        if stream is self.stream:
+        if stream is not self.stream:
+            return
+        if events or self._owner.is_braking:
             self._owner.master_turned(self, events, now)
+        else:  # an acknowledgement, nearly always: the window may have opened
+            stream.flush(now)
 
     def room_again(self, stream: Stream, now: float) -> None:
         stream.flush(now)
