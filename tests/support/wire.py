@@ -24,6 +24,7 @@ import struct
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -515,7 +516,7 @@ class Link:
 # -- peers ---------------------------------------------------------------------------------------
 
 
-class _Peer:
+class _Peer(ABC):
     """What RTU and master share: options, records, faults. Options may be changed at any time."""
 
     def __init__(self, wire: "Wire", name: str, port: int, ca: int) -> None:
@@ -566,8 +567,9 @@ class _Peer:
         return len(self.times("ended"))
 
     @property
+    @abstractmethod
     def links(self) -> list[Link]:
-        raise NotImplementedError
+        """The connections that are up."""
 
     def connected(self, link: Link, now: float) -> None: ...
 
