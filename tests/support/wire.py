@@ -24,7 +24,6 @@ import struct
 import threading
 import time
 import traceback
-from abc import ABC, abstractmethod
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -516,7 +515,7 @@ class Link:
 # -- peers ---------------------------------------------------------------------------------------
 
 
-class _Peer(ABC):
+class _Peer:
     """What RTU and master share: options, records, faults. Options may be changed at any time."""
 
     def __init__(self, wire: "Wire", name: str, port: int, ca: int) -> None:
@@ -566,10 +565,8 @@ class _Peer(ABC):
         """How many links ended without our doing."""
         return len(self.times("ended"))
 
-    @property
-    @abstractmethod
-    def links(self) -> list[Link]:
-        """The connections that are up."""
+    links: list[Link]
+    """The connections that are up."""
 
     def connected(self, link: Link, now: float) -> None: ...
 
