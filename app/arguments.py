@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from core import __version__
 from core.config import BY_NAME, BadValue, Config, Value
+from core.config.diagnostics import escaped
 
 DEFAULT_INI = "iec104mm2ss.csv"
 
@@ -59,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
     """One line instead of the whole usage when an argument is wrong."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; -h shows what is possible\n")
+        self.exit(2, f"{self.prog}: {escaped(message)}; -h shows what is possible\n")
 
 
 def _parser() -> argparse.ArgumentParser:

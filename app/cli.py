@@ -3,13 +3,12 @@
 import gc
 import importlib.util
 import logging
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import arguments, headless
-from app.arguments import DEFAULT_INI
+from app import arguments, console, headless
+from app.arguments import DEFAULT_INI, Arguments
 from app.limits import raise_open_files, too_few_files
 from core import __version__
 from core.config import Config, Diagnostic, Reading, Severity, read_fully
@@ -23,34 +22,42 @@ _log = logging.getLogger("iec104.program")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; the exit code: 0 ended in order, 1 nothing to run, 2 wrong arguments.
 
-    With `--check` 0 is a clean file, 1 one with warnings, 2 one with errors.
+    With `--check` 0 is a clean file, 1 one with warnings (or none at all), 2 one with errors.
     """
-    given = arguments.parse(argv)
+    console.prepare()
+    try:
+        return _main(arguments.parse(argv))
+    finally:
+        console.finish()
+
+
+def _main(given: Arguments) -> int:
     path = given.ini if given.ini is not None else _default_ini()
     if path is None:
-        return _give_up(f"no {DEFAULT_INI} in {Path.cwd()} or {_program_folder()}; name one: -i")
+        places = f"{_working_folder()} or {_program_folder()}"
+        console.err(f"iec104mm2ss: no {DEFAULT_INI} in {places}; name one: -i FILE")
+        return 1
     try:
         data = path.read_bytes()
     except OSError as error:
-        return _give_up(f"{path}: cannot be read: {error.strerror}")
+        console.err(f"iec104mm2ss: {path}: cannot be read: {error.strerror}")
+        return 1
     reading = read_fully(data, path.name)
     if given.is_check:
-        return _check(reading)
-    for diagnostic in reading.diagnostics:
-        print(diagnostic, file=sys.stderr)
+        return _check(reading, path)
+    console.err(*map(str, reading.diagnostics))
     if not reading.config.groups:  # the reading has said so
         return 1
     folder = given.log_dir if given.log_dir is not None else path.absolute().parent / "log"
     return _run(given.over(reading.config), reading.diagnostics, path, folder)
 
 
-def _check(reading: Reading) -> int:
-    for row in reading.rows:
-        print(row)
-    for diagnostic in reading.diagnostics:
-        print(f"{diagnostic.severity}: {diagnostic}")
+def _check(reading: Reading, path: Path) -> int:
     groups = reading.config.groups
-    print(f"{len(groups)} groups with {sum(1 for _ in reading.config.entries)} entries")
+    entries = sum(1 for _ in reading.config.entries)
+    console.out([str(path.absolute()), *map(str, reading.rows)])
+    console.out(f"{found.severity}: {found}" for found in reading.diagnostics)
+    console.out([f"{len(groups)} groups with {entries} entries"])
     if not groups or reading.worst is Severity.ERROR:
         return 2
     return 1 if reading.worst is Severity.WARNING else 0
@@ -79,17 +86,20 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: 
 
 def _say_start(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: Path) -> None:
     entries = sum(1 for _ in config.entries)
-    _log.info(
-        "iec104mm2ss %s started with %s: %d groups, %d entries, logs in %s",
-        __version__, path.absolute(), len(config.groups), entries, folder,
-    )  # fmt: skip
+    start = (
+        f"iec104mm2ss {__version__} started with {path.absolute()}: {len(config.groups)} groups, "
+        f"{entries} entries, logs in {folder}"
+    )
+    _log.info("%s", start)
+    if console.is_terminal():
+        console.out([start])
     for diagnostic in diagnostics:
         level = logging.INFO if diagnostic.severity is Severity.NOTICE else logging.WARNING
         _log.log(level, "%s", diagnostic)
     for text in (too_few_files(config, raise_open_files()), _without_clock(config)):
         if text is not None:
             _log.warning("%s", text)
-            print(text, file=sys.stderr)
+            console.err(text)
 
 
 def _without_clock(config: Config) -> str | None:
@@ -107,18 +117,25 @@ def _settle_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def _working_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it has been removed
+        return "the working folder"
+
+
 def _program_folder() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
 def _default_ini() -> Path | None:
-    for folder in (Path.cwd(), _program_folder()):
-        for path in sorted(folder.glob("*")):
+    """In the working folder, then beside the program; in any letter case, the exact one first."""
+    for folder in (Path(), _program_folder()):
+        try:
+            names = sorted(folder.iterdir(), key=lambda path: (path.name != DEFAULT_INI, path))
+        except OSError:  # the working folder may have been removed
+            continue
+        for path in names:
             if path.name.lower() == DEFAULT_INI and path.is_file():
                 return path
     return None
-
-
-def _give_up(text: str) -> int:
-    print(f"iec104mm2ss: {text}", file=sys.stderr)
-    return 1

@@ -1,12 +1,12 @@
 """The program without a window: it runs until it is told to end, and speaks only to a person."""
 
 import signal
-import sys
 import threading
 from collections.abc import Iterable
 from datetime import datetime
 from types import FrameType
 
+from app import console
 from core.feed import Feed
 from core.gateway import Gateway
 from core.status import EntryStatus, MasterState, RtuState
@@ -31,16 +31,21 @@ def stop_signals(stop: threading.Event) -> None:
 def run(gateway: Gateway, feed: Feed, stop: threading.Event) -> bool:
     """Run until ``stop`` is set; whether everything ended in order.
 
-    On a terminal it prints a line whenever a group changes, else nothing.
+    On a terminal it prints a line whenever a group changes. What someone must act on, a log that
+    cannot be written above all, goes to standard error whoever reads it.
     """
-    gateway.start()
-    watched = sys.stdout.isatty()
+    watched = console.is_terminal()
     groups = Groups()
-    while not stop.wait(_POLL_EVERY):
-        drained = feed.drain()
-        if watched:
-            _show([*drained.messages, *groups.changed(drained.statuses)])
-    return gateway.stop()
+    gateway.start()
+    try:
+        while not stop.wait(_POLL_EVERY):
+            drained = feed.drain()
+            console.err(*drained.messages)
+            if watched:
+                console.out(_stamped(groups.changed(drained.statuses)))
+    finally:
+        in_order = gateway.stop()
+    return in_order
 
 
 class Groups:
@@ -82,8 +87,6 @@ def _summary(entries: Iterable[EntryStatus]) -> str:
     return "; ".join([f"{rtu}, {online} of {masters} masters online", *trouble])
 
 
-def _show(lines: Iterable[str]) -> None:
+def _stamped(lines: Iterable[str]) -> list[str]:
     moment = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
-    for line in lines:
-        sys.stdout.write(f"{moment} {line}\n")
-    sys.stdout.flush()
+    return [f"{moment} {line}" for line in lines]

@@ -114,8 +114,9 @@ ANYBODY = HostFilter(is_open=True)
 
 def parse_filter_item(text: str) -> Network | str | BadValue:
     """Read one item of a master's hosts list: a network (a single address is one), or a name."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        network = ip_network(text, strict=False)
+        network = ip_network(bare, strict=False)
     except ValueError:
         if is_host_name(text):
             return text

@@ -40,6 +40,7 @@ MOST_MASTERS = 255
 
 _ONE_PORT_DIALECT = "iec104mm2ss-1port-v1.0"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_LOOK_AHEAD = 32
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -70,7 +71,7 @@ def read_fully(data: bytes, name: str) -> Reading:
     """Read a configuration file and keep what became of every row. Never raises."""
     report = Report(name)
     document = Document.parse(data)
-    if data.startswith(_UTF16_MARKS):
+    if data.startswith(_UTF16_MARKS) or _is_utf_16_without_mark(data):
         report.error(
             1,
             "id",
@@ -84,6 +85,12 @@ def read_fully(data: bytes, name: str) -> Reading:
         config = _row_reader(rows)(rows, document.delimiter, report)
     diagnostics, fates = report.in_order()
     return Reading(config, diagnostics, fates)
+
+
+def _is_utf_16_without_mark(data: bytes) -> bool:
+    """Whether every second octet of the beginning is zero, as in UTF-16 of ordinary text."""
+    head = data[:_LOOK_AHEAD]
+    return len(head) == _LOOK_AHEAD and (not any(head[::2]) or not any(head[1::2])) and any(head)
 
 
 def _row_reader(rows: Sequence[Row]) -> Callable[[Sequence[Row], str, Report], Config]:

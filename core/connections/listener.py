@@ -10,6 +10,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from core.connections.loop import IoThread
@@ -20,6 +21,19 @@ _log = logging.getLogger("iec104.connections")
 _BACKLOG: Final = 64
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _RESOURCE_PAUSE: Final = 0.5
+
+
+@cache
+def has_ipv6() -> bool:
+    """Whether this system can listen on IPv6 at all."""
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def open_listening_socket(address: str, port: int) -> socket.socket:

@@ -11,7 +11,7 @@ _log = logging.getLogger("iec104.connections")
 
 TICK: Final = 0.1
 """Seconds between two looks at all deadlines: coarse enough to cost nothing, fine for seconds."""
-_BUFFER_OCTETS: Final = 65_536
+_BUFFER_OCTETS: Final = 16_384
 
 
 class Timed(Protocol):

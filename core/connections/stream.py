@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from core.connections.loop import IoThread
-from core.protocol.link import Event, Link
+from core.protocol.link import Event, Link, Role
 
 _log = logging.getLogger("iec104.connections")
 
+_READ_OCTETS = {Role.CONTROLLING: 16_384, Role.CONTROLLED: 2_048}
+"""What is taken from one connection at once: what a flood of it may cost all others in one go. An
+RTU sends much, a master little."""
 _WRITE_LIMIT_OCTETS = 65_536
 _PATIENCE = 0.5
 """Seconds a closing connection may take to hand over what is queued, before it is aborted."""
@@ -44,6 +47,7 @@ class Stream(asyncio.BufferedProtocol):
         self.link = link
         self.host, self.peer = _peer_of(sock)
         self._io = io
+        self._buffer = io.buffer[: _READ_OCTETS[link.role]]
         self._owner = owner
         self._sock = sock
         self._transport: asyncio.Transport | None = None
@@ -124,12 +128,12 @@ class Stream(asyncio.BufferedProtocol):
             self._io.watch(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._io.buffer
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._reason:
             return
-        data = self._io.buffer[:nbytes].tobytes()
+        data = self._buffer[:nbytes].tobytes()
         now = self._io.loop.time()
         try:
             self._owner.link_turned(self, self.link.receive(data, now), now)

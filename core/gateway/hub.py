@@ -44,7 +44,7 @@ from core.routing.actions import (
     TestRtu,
 )
 from core.routing.brake import LONGEST, Brake
-from core.routing.group import Group, Policy
+from core.routing.group import Group, MasterPolicy, Policy
 from core.routing.questions import Seat
 
 _LAST_WORDS: Final = 0.4
@@ -53,6 +53,10 @@ _LAST_WORDS_STEP: Final = 0.02
 
 
 _P = ParamSpec("_P")
+
+
+def _policy_of(entry: MasterEntry) -> MasterPolicy:
+    return MasterPolicy(entry.numbers, entry.options.buffer)
 
 
 def _group_step(
@@ -85,7 +89,7 @@ class Hub:
         self._resolver = resolver
         self._logs = logs
         self._feed = feed
-        journal = Journal(config.rtu, logs, feed)
+        journal = Journal(config.rtu, logs, feed, io.loop.time)
         self.rtu = RtuEnd(io, resolver, self, config.rtu, journal)
         self.ends = {seat: self._end(seat, m) for seat, m in enumerate(config.masters, 1)}
         self._group = self._new_group()
@@ -98,7 +102,7 @@ class Hub:
         self._ending: asyncio.Task[None] | None = None
 
     def _end(self, seat: int, entry: MasterEntry) -> MasterEnd:
-        journal = Journal(entry, self._logs, self._feed)
+        journal = Journal(entry, self._logs, self._feed, self._io.loop.time)
         return MasterEnd(self._io, self._resolver, self, seat, entry, journal)
 
     def _new_group(self) -> Group:
@@ -113,7 +117,7 @@ class Hub:
             command_timeout=options.command_timeout,
             term_timeout=options.term_timeout,
         )
-        return Group(policy, entry.numbers, [end.entry.numbers for end in self.ends.values()])
+        return Group(policy, entry.numbers, [_policy_of(e.entry) for e in self.ends.values()])
 
     # Life
 
@@ -156,7 +160,7 @@ class Hub:
         """Give these seats a new entry, with a link and outbox of its own."""
         for seat, entry in masters.items():
             end = self.ends[seat] = self._end(seat, entry)
-            self._group.replace_master(seat, entry.numbers)
+            self._group.replace_master(seat, _policy_of(entry))
             end.start()
             if self.rtu.stream is not None and self.rtu.was_usable:
                 end.open()
@@ -238,11 +242,11 @@ class Hub:
                 end.counters.asdus_in += len(event.sizes)
                 room = self.rtu.stream.link.room if self.rtu.stream is not None else 0
                 self._carry_out(self._group.from_master(end.seat, event, now, room), now)
+                self._let_out(now)  # before what follows in the same read, a STOPDT perhaps
             else:
                 self._master_event(end, event, now)
         stream = end.stream
         if events:
-            self._let_out(now)
             self.due = min(self.due, self._group.due)
             if stream is not None and self._group.waits_for_rtu(end.seat):
                 stream.link.hold_acks = True
@@ -307,7 +311,7 @@ class Hub:
             case Note(seat):
                 (self.rtu if seat == RTU else self.ends[seat]).note(action)
             case OpenPorts():
-                self.rtu.was_usable = True
+                self.rtu.became_usable()
                 for end in self.ends.values():
                     end.open()
             case CloseMasters(reason):

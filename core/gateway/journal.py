@@ -1,6 +1,7 @@
 """How an entry speaks: its log, the security log, and its status for a front end."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from core.config import Entry
@@ -11,6 +12,8 @@ from core.protocol.link import LinkFailed
 from core.routing.actions import Kind, Note
 from core.status import Counters, EntryStatus, MasterState, RtuState, State
 
+_PERIOD = 10.0
+_LINES_PER_PERIOD = 50
 _log = logging.getLogger("iec104.gateway")
 
 _COUNTER = {
@@ -33,11 +36,17 @@ _SECURITY = {Kind.REFUSED: "refused command", Kind.MALFORMED: "malformed frame"}
 class Journal:
     """The voice of one entry. I/O thread only, but for ``status`` and ``counters``."""
 
-    def __init__(self, entry: Entry, logs: LogWriter, feed: Feed) -> None:
+    def __init__(
+        self, entry: Entry, logs: LogWriter, feed: Feed, clock: Callable[[], float]
+    ) -> None:
         self.entry = entry
         self.counters = Counters()
         self._logs = logs
         self._feed = feed
+        self._clock = clock
+        self._period_ends = 0.0
+        self._lines_left = 0
+        self._left_out = 0
         initial: State = RtuState.CONNECTING if entry.label.startswith("S/") else MasterState.HELD
         self.status = EntryStatus(entry.key, entry.group, entry.label, initial)
         logs.register(entry.key, entry.label, entry.group)
@@ -59,7 +68,26 @@ class Journal:
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
         """A line for the entry's log."""
+        if self._left_out and self._clock() >= self._period_ends:
+            left_out, self._left_out = self._left_out, 0
+            self.line(f"{left_out} lines like the ones before were left out", Level.WARNING)
         self._logs.put(LogLine(self.entry.key, self._logs.now(), level, text))
+
+    def often(self, text: str, level: Level = Level.WARNING) -> bool:
+        """A line for what a peer can cause at will: so many in a period, the rest is counted.
+
+        Whether it was written.
+        """
+        now = self._clock()
+        if now >= self._period_ends:
+            self._period_ends = now + _PERIOD
+            self._lines_left = _LINES_PER_PERIOD
+        if not self._lines_left:
+            self._left_out += 1
+            return False
+        self._lines_left -= 1
+        self.line(text, level)
+        return True
 
     def note(self, note: Note, host: str) -> None:
         """Count and, where it has words, log what the group noted about this entry."""
@@ -67,14 +95,15 @@ class Journal:
         if counter is not None:
             setattr(self.counters, counter, getattr(self.counters, counter) + note.n)
         if note.text:
-            self.line(note.text, Level.INFO if counter is None else Level.WARNING)
-            if note.kind in _SECURITY:
-                self.security(_SECURITY[note.kind], host, note.text)
+            level = Level.INFO if counter is None else Level.WARNING
+            if self.often(note.text, level) and note.kind in _SECURITY:
+                kind = _SECURITY[note.kind]
+                self.security(f"{kind} ({note.why})" if note.why else kind, host, note.text)
 
     def link_failed(self, failure: LinkFailed, host: str) -> None:
         """A peer broke the protocol: worth a line where attacks are looked for."""
         if failure.reason in _SUSPICIOUS:
-            self.security("protocol error", host, str(failure))
+            self.security(f"protocol error ({failure.reason})", host, failure.detail)
 
     def security(self, kind: str, host: str, text: str) -> None:
         """A line for the security log; ``host`` is the peer without its port."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from core.config import MasterEntry
-from core.connections.listener import Listener
+from core.connections.listener import Listener, has_ipv6
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream, endpoint_text
 from core.gateway.journal import Journal
 from core.gateway.timing import timing_of
 from core.logs import Level
-from core.protocol.link import Event, Link, Role, State
+from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
 from core.protocol.run import Run
 from core.routing.actions import Note
@@ -66,7 +66,8 @@ class MasterEnd:
         self._port_retry: asyncio.TimerHandle | None = None
         self._names_task: asyncio.Task[None] | None = None
         self._named: frozenset[str] = frozenset()
-        self._waiting: tuple[socket.socket, str] | None = None
+        self._waiting: Stream | None = None
+        self._last_host = ""
         self._corpse_check: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -118,7 +119,7 @@ class MasterEnd:
 
     def note(self, note: Note) -> None:
         """Count and log what the group noted about this master."""
-        self.journal.note(note, self.stream.host if self.stream is not None else "")
+        self.journal.note(note, self._last_host)
 
     def publish(self) -> None:
         """Say what this master's entry is doing, from what is so."""
@@ -149,9 +150,12 @@ class MasterEnd:
         self.publish()
 
     def _bind_address(self) -> str:
-        # A socket for both families only where the filter speaks of IPv6.
-        wants_ipv6 = any(network.version == 6 for network in self.entry.hosts.networks)
-        return "::" if wants_ipv6 and socket.has_ipv6 else "0.0.0.0"
+        # A socket for both families unless the filter speaks of IPv4 alone.
+        hosts = self.entry.hosts
+        is_ipv4 = not hosts.is_open and not hosts.names
+        if is_ipv4 and all(network.version == 4 for network in hosts.networks):
+            return "0.0.0.0"
+        return "::" if has_ipv6() else "0.0.0.0"
 
     # Who comes in
 
@@ -163,32 +167,35 @@ class MasterEnd:
         current = self.stream
         if current is None:
             self._refuse_waiting("a newer connection came")
-            self._take(sock, host)
+            self._take(sock)
             return
         same = self.entry.options.same
         if same == "replace" and host == current.host:
             self._owner.master_over(self, "replaced by a new connection from the same address")
-            self._take(sock, host)
+            self._take(sock)
         elif same != "new":
             self._refuse(sock, host, f"connected already from {current.peer}")
         else:
-            self._let_wait(sock, host, current)
+            self._let_wait(sock, current)
 
-    def _let_wait(self, sock: socket.socket, host: str, current: Stream) -> None:
-        """Ask the old connection whether it lives; the new one is not read until then."""
+    def _let_wait(self, sock: socket.socket, current: Stream) -> None:
+        """Ask the old connection whether it lives; the new one is served, but not started."""
         self._refuse_waiting("a newer connection came")
-        self._waiting = sock, host
+        # Its outbox comes with its place.
+        self._waiting = stream = self._new_stream(sock, Outbox(self.entry.options.buffer))
+        stream.link.hold_start = True
         now = self._io.loop.time()
         current.link.test(now)
         current.flush(now)
         limit = min(self.timing.t1, _CORPSE_LIMIT)
-        self.journal.line(f"second connection from {host}: testing the first, {current.peer}")
+        self.journal.often(
+            f"second connection from {stream.peer}: testing the first, {current.peer}"
+        )
         self._corpse_check = self._io.loop.call_later(limit, self._old_is_dead)
 
     def old_answered(self) -> None:
         """The connection that counts has confirmed a test: who waits for its place is refused."""
-        if self._waiting is not None:
-            self._refuse_waiting("the first connection is alive; conns=2 would let both in")
+        self._refuse_waiting("the first connection is alive; conns=2 would let both in")
 
     def _old_is_dead(self) -> None:
         self._corpse_check = None
@@ -197,21 +204,40 @@ class MasterEnd:
 
     def place_is_free(self) -> None:
         """The connection that counted is gone: who waits takes over."""
-        if self._waiting is not None and self.stream is None and self._is_open:
-            waiting, self._waiting = self._waiting, None
-            self._end_corpse_check()
-            self._take(*waiting)
+        waiting = self._waiting
+        if waiting is None or self.stream is not None or not self._is_open:
+            return
+        self._end_waiting()
+        waiting.link.outbox = self.outbox
+        self._count_on(waiting)
+        now = self._io.loop.time()
+        self._owner.master_turned(self, waiting.link.release_start(now), now)
 
     def _refuse_waiting(self, why: str) -> None:
-        waiting, self._waiting = self._waiting, None
-        self._end_corpse_check()
+        waiting = self._waiting
         if waiting is not None:
-            self._refuse(*waiting, why)
+            self._end_waiting()
+            self._say_refused(waiting.host, waiting.peer, why)
+            waiting.close(why)
 
-    def _end_corpse_check(self) -> None:
+    def _end_waiting(self) -> None:
+        self._waiting = None
         if self._corpse_check is not None:
             self._corpse_check.cancel()
             self._corpse_check = None
+
+    def _waiting_turned(self, events: Sequence[Event], now: float) -> None:
+        waiting = self._waiting
+        if waiting is None:
+            return
+        for event in events:
+            if isinstance(event, LinkFailed):
+                self._end_waiting()
+                self.journal.link_failed(event, waiting.host)
+                self.journal.often(f"second connection from {waiting.peer} given up: {event}")
+                waiting.close(str(event), at_once=True)
+                return
+        waiting.flush(now)
 
     def _refuse(self, sock: socket.socket, host: str, why: str) -> None:
         try:
@@ -219,16 +245,27 @@ class MasterEnd:
         except OSError:
             peer = host
         sock.close()
-        self.counters.peers_refused += 1
-        self.journal.line(f"refused {peer}: {why}", Level.WARNING)
-        self.journal.security("refused peer", host, why)
+        self._say_refused(host, peer, why)
         if self.stream is None:
             self.journal.say(MasterState.REFUSED, f"{peer}: {why}", connected=False)
 
-    def _take(self, sock: socket.socket, host: str) -> None:
-        link = Link(Role.CONTROLLED, self.timing, self.outbox, self._io.loop.time())
-        self.stream = stream = Stream(self._io, self, link, sock)
+    def _say_refused(self, host: str, peer: str, why: str) -> None:
+        self.counters.peers_refused += 1
+        self.journal.often(f"refused {peer}: {why}")
+        self.journal.security("refused peer", host, why)
+
+    def _new_stream(self, sock: socket.socket, outbox: Outbox) -> Stream:
+        link = Link(Role.CONTROLLED, self.timing, outbox, self._io.loop.time())
+        stream = Stream(self._io, self, link, sock)
         self._io.spawn(self._bind(stream), f"connection of {self.entry.key}")
+        return stream
+
+    def _take(self, sock: socket.socket) -> None:
+        self._count_on(self._new_stream(sock, self.outbox))
+
+    def _count_on(self, stream: Stream) -> None:
+        self.stream = stream
+        self._last_host = stream.host
         self.journal.line(f"connected from {stream.peer}")
         self.journal.say(MasterState.CONNECTED, "", stream.peer, connected=True)
 
@@ -236,8 +273,7 @@ class MasterEnd:
         try:
             await stream.bind()
         except OSError as error:
-            if self.stream is stream:
-                self._owner.master_over(self, f"connection lost: {error}")
+            self.stream_ended(stream, f"connection lost: {error}")
 
     async def _resolve_names(self) -> None:
         while True:
@@ -253,6 +289,9 @@ class MasterEnd:
     # What the stream says
 
     def link_turned(self, stream: Stream, events: Sequence[Event], now: float) -> None:
+        if stream is self._waiting:
+            self._waiting_turned(events, now)
+            return
         if stream is not self.stream:
             return
         if events or self._owner.is_braking:
@@ -266,6 +305,8 @@ class MasterEnd:
     def stream_ended(self, stream: Stream, reason: str) -> None:
         if stream is self.stream:
             self._owner.master_over(self, reason)
+        elif stream is self._waiting:
+            self._end_waiting()
 
     def owner_failed(self, stream: Stream, error: Exception) -> None:
         self.journal.failed(error)

@@ -106,7 +106,7 @@ class RtuEnd:
         """STARTDT act."""
         if self.stream is not None:
             self.stream.link.start(now)
-            self.journal.line("startdt transmitted")
+            self._say("startdt transmitted")
             self.stream.flush(now)
             self.publish()
 
@@ -117,6 +117,11 @@ class RtuEnd:
             self.journal.line("stopdt transmitted")
             self.stream.flush(now)
             self.publish()
+
+    def became_usable(self) -> None:
+        """The RTU has confirmed: from here on every change is worth its line again."""
+        self.was_usable = True
+        self._said.clear()
 
     def transfer_started(self) -> None:
         """STARTDT con has come."""
@@ -140,7 +145,7 @@ class RtuEnd:
             self.journal.link_failed(failure, stream.host)
             if failure.reason is Reason.NO_ANSWER and not self.was_usable:
                 self._wants_startdt("left a test unanswered while stopped")
-        self.journal.line(f"disconnected: {reason}", Level.WARNING)
+        self._say(f"disconnected: {reason}", Level.WARNING)
         self.journal.say(RtuState.CONNECTING, reason, connected=False)
         self._stop_confirmed.set()
         self._owner.rtu_over(self._io.loop.time())
@@ -185,9 +190,8 @@ class RtuEnd:
         self._over = self._io.loop.create_future()
         self._target = target
         self.was_usable = self._was_started = False
-        self._said.clear()
         self.journal.counters.connections += 1
-        self.journal.line(f"connected to {target}")
+        self._say_once(f"connected to {target}")
         self.journal.say(RtuState.STARTING, "connected", stream.peer, connected=True)
         try:
             await stream.bind()
@@ -200,8 +204,15 @@ class RtuEnd:
             return Outcome.STARTED
         return Outcome.USABLE if self.was_usable else Outcome.UNUSABLE
 
+    def _say(self, text: str, level: Level = Level.INFO) -> None:
+        """A line; of a link that is not usable only what was not said of the ones before."""
+        if self.was_usable:
+            self.journal.line(text, level)
+        else:
+            self._say_once(text, level)
+
     def _say_once(self, text: str, level: Level = Level.INFO) -> None:
-        """Said on change: the same again only after a connection."""
+        """Said on change: the same again only after the RTU was usable."""
         if text not in self._said:
             self._said.add(text)
             self.journal.line(text, level)

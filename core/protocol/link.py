@@ -133,14 +133,15 @@ class Link:
 
     ``due`` is never later than the next deadline (monotonic seconds; it may be earlier, then
     ``handle_timeout`` finds nothing to do and moves it on). ``hold_acks`` keeps acknowledgements
-    back until t2 forces them.
+    back until t2 forces them. ``hold_start`` keeps a controlled link stopped: a STARTDT act is
+    answered by :meth:`release_start`.
     """
 
     __slots__ = (
         "_ack_due", "_ack_forced", "_control", "_fragment", "_fragment_since", "_heard_at",
         "_irregular", "_paused_at", "_ra", "_start_due", "_started_at", "_stop_due", "_test_due",
-        "_va", "acknowledged_at", "due", "hold_acks", "is_failed", "outbox", "role", "state",
-        "timing", "vr", "vs",
+        "_va", "_wants_start", "acknowledged_at", "due", "hold_acks", "hold_start", "is_failed",
+        "outbox", "role", "state", "timing", "vr", "vs",
     )  # fmt: skip
 
     def __init__(self, role: Role, timing: Timing, outbox: Outbox, now: float) -> None:
@@ -150,6 +151,8 @@ class Link:
         self.state = State.STOPPED
         self.is_failed = False
         self.hold_acks = False
+        self.hold_start = False
+        self._wants_start = False
         self.vs = 0
         """Number of the next I-frame we send."""
         self.vr = 0
@@ -194,6 +197,15 @@ class Link:
         if self._test_due == NEVER and not self.is_failed:
             self._test_due = self._arm(now + self.timing.t1)
             self._control.append(U_FRAMES[UFunction.TESTFR_ACT])
+
+    def release_start(self, now: float) -> Sequence[Event]:
+        """Answer a STARTDT act that was held, and hold none from here on."""
+        self.hold_start = False
+        events: list[Event] = []
+        if self._wants_start and not self.is_failed:
+            self._wants_start = False
+            self._take_u(UFunction.STARTDT_ACT, events, now)
+        return events
 
     def send(self, run: Run, address: Address) -> Level:
         """Queue a run for the peer; FULL means it was not taken."""
@@ -429,6 +441,11 @@ class Link:
                 self._arm(now + self.timing.t3)
                 events.append(TestConfirmed())
                 return
+            case UFunction.STARTDT_ACT if self.hold_start:
+                self._wants_start = True
+                return
+            case UFunction.STOPDT_ACT:
+                self._wants_start = False
             case UFunction.STARTDT_CON:
                 self._start_due = NEVER
             case UFunction.STOPDT_CON:

@@ -82,12 +82,16 @@ class StopTransfer:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Count ``n`` of a kind for an entry; a line for its log unless ``text`` is empty."""
+    """Count ``n`` of a kind for an entry; a line for its log unless ``text`` is empty.
+
+    ``why`` is the reason without what it concerns: by it repetitions are told.
+    """
 
     seat: Seat
     kind: Kind
     text: str = ""
     n: int = 1
+    why: str = ""
 
 
 Action: TypeAlias = (

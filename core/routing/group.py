@@ -57,9 +57,19 @@ class Policy:
     keeps_unknown_ca: bool = False
     """`ca=pass`: data of an unlisted common address goes to everyone unmapped."""
     buffer: int = 50_000
-    """Events kept while no master is started, and control ASDUs that may wait per master."""
+    """Events kept while no master is started."""
     command_timeout: float = 10.0
     term_timeout: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPolicy:
+    """The options that concern one master."""
+
+    numbers: Sequence[int]
+    """Its common addresses, by position those of the RTU."""
+    buffer: int = 50_000
+    """Control ASDUs that may wait for the RTU's window."""
 
 
 class _Transfer(Enum):
@@ -78,15 +88,17 @@ class _Master:
 
     to_rtu_ca: dict[int, int]
     from_rtu_ca: dict[int, int]
+    buffer: int
     is_started: bool = False
     unsent: int = 0
     """Control ASDUs that wait for the RTU's window."""
 
     @classmethod
-    def of(cls, numbers: Sequence[int], rtu_numbers: Sequence[int]) -> Self:
+    def of(cls, policy: MasterPolicy, rtu_numbers: Sequence[int]) -> Self:
         return cls(
-            dict(zip(numbers, rtu_numbers, strict=True)),
-            dict(zip(rtu_numbers, numbers, strict=True)),
+            dict(zip(policy.numbers, rtu_numbers, strict=True)),
+            dict(zip(rtu_numbers, policy.numbers, strict=True)),
+            policy.buffer,
         )
 
 
@@ -104,17 +116,17 @@ class _Unsent:
 class Group:
     """The router of one group.
 
-    ``rtu_numbers`` are the RTU's common addresses, ``masters`` the list of each master's own, by
-    seat from 1 on; lists of equal length map by position.
+    ``rtu_numbers`` are the RTU's common addresses, ``masters`` the policies by seat from 1 on; each
+    has as many numbers as the RTU.
     """
 
     def __init__(
-        self, policy: Policy, rtu_numbers: Sequence[int], masters: Sequence[Sequence[int]]
+        self, policy: Policy, rtu_numbers: Sequence[int], masters: Sequence[MasterPolicy]
     ) -> None:
         self.policy = policy
         self._rtu_numbers = tuple(rtu_numbers)
         self._masters = {
-            seat: _Master.of(numbers, self._rtu_numbers) for seat, numbers in enumerate(masters, 1)
+            seat: _Master.of(master, self._rtu_numbers) for seat, master in enumerate(masters, 1)
         }
         self._transfer = _Transfer.DOWN
         self._always = policy.always_started
@@ -195,7 +207,8 @@ class Group:
 
     def master_stopped(self, seat: Seat, undelivered: Sequence[Run], now: float) -> list[Action]:
         """A master's transfer has ended; ``undelivered`` is what had not been sent to it."""
-        actions = self._master_out(seat, undelivered)
+        actions = self._forget_unsent(seat, "data transfer ended")
+        actions += self._master_out(seat, undelivered)
         n = sum(map(len, undelivered))
         if n and self._is_anyone_started:
             text = f"{n} ASDUs had not been sent yet when data transfer ended"
@@ -205,20 +218,15 @@ class Group:
     def master_lost(self, seat: Seat, undelivered: Iterable[Run], now: float) -> list[Action]:
         """A master's link is over; ``undelivered`` is what it had not acknowledged."""
         self._questions.leave(seat)
-        actions = self._master_out(seat, undelivered)
-        mine = [waiting for waiting in self._unsent if waiting.seat == seat]
-        if mine:
-            self._unsent = deque(waiting for waiting in self._unsent if waiting.seat != seat)
-            self._masters[seat].unsent = 0
-            text = f"{len(mine)} control ASDUs not yet sent to the RTU were dropped with the link"
-            actions.insert(0, Note(seat, Kind.DROPPED, text, len(mine)))
+        actions = self._forget_unsent(seat, "the link ended")
+        actions += self._master_out(seat, undelivered)
         if self._file_seat == seat:
             self._file_seat = None
         return actions
 
-    def replace_master(self, seat: Seat, numbers: Sequence[int]) -> None:
+    def replace_master(self, seat: Seat, policy: MasterPolicy) -> None:
         """The entry on a seat was edited; its old link is over already."""
-        self._masters[seat] = _Master.of(numbers, self._rtu_numbers)
+        self._masters[seat] = _Master.of(policy, self._rtu_numbers)
 
     # Monitor direction
 
@@ -350,12 +358,12 @@ class Group:
             if fault is not None:
                 actions += self._fault(seat, asdu, fault)
                 continue
-            if master.unsent >= self.policy.buffer:
+            if master.unsent >= master.buffer:
                 sent = self.to_rtu(room, now)
                 actions += sent
                 room -= len(sent)
-            if master.unsent >= self.policy.buffer:
-                reason = f"{master.unsent} control ASDUs wait for the RTU"
+            if master.unsent >= master.buffer:
+                reason = f"more than {master.buffer} control ASDUs wait for the RTU"
                 return [*actions, CloseMaster(seat, reason)]
             master.unsent += 1
             part = run.part(index, index + 1)
@@ -382,6 +390,16 @@ class Group:
     def waits_for_rtu(self, seat: Seat) -> bool:
         """Whether a control ASDU of this master is not yet sent: then it is not acknowledged."""
         return self._masters[seat].unsent > 0
+
+    def _forget_unsent(self, seat: Seat, why: str) -> list[Action]:
+        """Nothing of a master that has gone or stopped may be carried out later."""
+        n = self._masters[seat].unsent
+        if not n:
+            return []
+        self._masters[seat].unsent = 0
+        self._unsent = deque(waiting for waiting in self._unsent if waiting.seat != seat)
+        text = f"{n} control ASDUs not yet sent to the RTU were dropped: {why}"
+        return [Note(seat, Kind.DROPPED, text, n)]
 
     def _slot(self, waiting: _Unsent) -> int:
         match self.policy.oa:
@@ -419,11 +437,10 @@ class Group:
 
     def _reply(self, seat: Seat, asdu: Asdu, reply: Asdu, why: str) -> list[Action]:
         text = f"{_name(asdu)} CA {asdu.ca} IOA {asdu.ioa} cause {asdu.cause} refused: {why}"
-        actions: list[Action] = [Note(seat, Kind.REFUSED, text)]
-        if self._masters[seat].is_started:
-            to = ((seat, address_of(asdu.oa, asdu.ca)),)
-            actions.append(Deliver(Run.of(reply), to))
-        return actions
+        note = Note(seat, Kind.REFUSED, text, why=why)
+        if not self._masters[seat].is_started:
+            return [note]
+        return [note, Deliver(Run.of(reply), ((seat, address_of(asdu.oa, asdu.ca)),))]
 
     # Time
 

@@ -158,7 +158,7 @@ def test_without_any_file_both_places_are_named(elsewhere, tmp_path):
     ended = run("-n", cwd=tmp_path, program=elsewhere / "iec104mm2ss.py")
     assert ended.code == 1
     assert ended.lines == [
-        f"iec104mm2ss: no iec104mm2ss.csv in {tmp_path} or {elsewhere}; name one: -i"
+        f"iec104mm2ss: no iec104mm2ss.csv in {tmp_path} or {elsewhere}; name one: -i FILE"
     ]
 
 

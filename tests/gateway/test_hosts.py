@@ -174,3 +174,14 @@ def test_a_dead_name_of_one_group_delays_no_other_group(wire, run, monkeypatch):
         assert gateway.stop() < 2
     finally:
         release.set()
+
+
+def test_hosts_that_fail_each_in_its_own_way_are_said_once(wire, run):
+    dead, mute_port, port = free_ports(3)
+    mute = wire.rtu(mute_port, 32, answers_tests=False, start_delay=60)
+    gateway = run(group(1, 0, [port], hosts=hosts(dead, mute_port), options=["t1=2", "t2=1"]))
+    wire.wait(lambda: len(mute.times("connected")) >= 3, 12, "three rounds")
+    lines = gateway.log("S/RTU1")
+    what = {dead: ("trying", "no connection to"), mute_port: ("trying", "connected to")}
+    for words in [f"{verb} 127.0.0.1:{p}" for p, verbs in what.items() for verb in verbs]:
+        assert len([line for line in lines if words in line]) == 1, lines

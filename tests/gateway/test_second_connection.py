@@ -178,3 +178,31 @@ def test_a_name_in_the_list_admits_its_addresses(wire, run, monkeypatch):
     run(rows)
     master = wire.master(port, 101)
     wire.wait(lambda: master.is_started, 3, "in")
+
+
+def test_the_waiting_second_is_served_though_not_started(wire, start, monkeypatch):
+    monkeypatch.setattr("core.gateway.master._CORPSE_LIMIT", 1.0)
+    _, _, port, one = start(answers_tests=False, reconnects=False)
+    two = wire.master(port, 101, name="two", reconnects=False)
+    wire.wait(lambda: one.tests_heard == 1, what="the first is tested")
+    two.test_link()
+    wire.wait(lambda: heard(two, "680483000000"), 0.8, "TESTFR con meanwhile")
+    assert not two.is_started
+    wire.wait(lambda: two.is_started, 3, "the new one takes over")
+
+
+def test_a_waiting_second_that_breaks_the_protocol_costs_the_first_nothing(
+    wire, start, monkeypatch
+):
+    monkeypatch.setattr("core.gateway.master._CORPSE_LIMIT", 0.4)
+    rtu, gateway, port, one = start(answers_tests=False, reconnects=False)
+    with socket.create_connection(("127.0.0.1", port)) as two:
+        two.settimeout(3)
+        wire.wait(lambda: one.tests_heard == 1, what="the first is tested")
+        two.sendall(bytes.fromhex("000000000000"))
+        assert two.recv(10) == b""
+    assert gateway.tells("M/M1-1", "bad start octet")
+    one.set(answers_tests=True)
+    rtu.events(3)
+    wire.wait(lambda: len(one.events) == 3, what="events")
+    assert one.losses == 0

@@ -158,7 +158,8 @@ def narrow(wire, run):
         rtu_port, *ports = free_ports(1 + masters)
         rtu = wire.rtu(rtu_port, 32, w=None, their_k=2)
         rtu.hold()
-        rows = group(1, rtu_port, ports, options=["k=2", "w=1", *options])
+        own = [option for option in options if option.startswith("buffer")]
+        rows = group(1, rtu_port, ports, options=["k=2", "w=1", *options], master_options=own)
         gateway = run(rows)
         peers = [wire.master(port, 101 + i, **master) for i, port in enumerate(ports)]
         up(wire, rtu, *peers)

@@ -16,7 +16,7 @@ from core.routing.actions import (
     StopTransfer,
 )
 from core.routing.actions import TestRtu as AskTest  # pytest would collect it
-from core.routing.group import Group, Policy
+from core.routing.group import Group, MasterPolicy, Policy
 
 from .asdus import asdu, changed, deliver, event, obj, one_object
 
@@ -25,7 +25,8 @@ NUMBERS = (101, 102, 103)
 
 
 def group_of(**policy):
-    return Group(Policy(**policy), [32], [[number] for number in NUMBERS])
+    buffer = policy.get("buffer", 50_000)
+    return Group(Policy(**policy), [32], [MasterPolicy([n], buffer) for n in NUMBERS])
 
 
 def usable(**policy):
@@ -224,7 +225,7 @@ def test_a_stop_that_was_asked_for_is_not_by_itself():
 
 
 def test_each_of_several_numbers_gets_its_end_of_initialization():
-    group = Group(Policy(), [32, 33], [[101, 102]])
+    group = Group(Policy(), [32, 33], [MasterPolicy([101, 102])])
     group.rtu_connected(0.0)
     group.rtu_tested(0.0)
     assert group.master_started(1, 0.0) == [
@@ -367,7 +368,7 @@ def test_an_answer_goes_to_its_asker_whatever_the_rtu_echoes(echo):
 
 
 def test_a_second_common_address_is_mapped_by_its_place():
-    group = Group(Policy(), [32, 33], [[101, 102], [201, 202]])
+    group = Group(Policy(), [32, 33], [MasterPolicy([101, 102]), MasterPolicy([201, 202])])
     group.rtu_connected(0.0, always=True)
     group.rtu_started(0.0)
     group.master_started(1, 0.0)
@@ -381,7 +382,7 @@ def test_a_second_common_address_is_mapped_by_its_place():
 
 
 def test_a_broadcast_to_two_stations_is_over_after_two_terminations():
-    group = Group(Policy(), [32, 33], [[101, 102]])
+    group = Group(Policy(), [32, 33], [MasterPolicy([101, 102])])
     group.rtu_connected(0.0, always=True)
     group.rtu_started(0.0)
     group.master_started(1, 0.0)
@@ -637,7 +638,7 @@ def test_the_originator_toward_the_rtu(oa, toward):
 
 def test_a_slot_beyond_one_octet_is_given_as_0():
     numbers = [[n] for n in range(1, 301)]
-    group = Group(Policy(), [32], numbers)
+    group = Group(Policy(), [32], [MasterPolicy(own) for own in numbers])
     group.rtu_connected(0.0, always=True)
     group.rtu_started(0.0)
     for seat, toward in ((255, 255), (256, 0), (300, 0)):
@@ -696,7 +697,7 @@ def test_every_broadcast_is_over_once_the_one_station_has_ended_it(question):
 
 
 def test_a_master_whose_own_number_is_65535_is_translated_like_any_other():
-    group = Group(Policy(), [32], [[65535]])
+    group = Group(Policy(), [32], [MasterPolicy([65535])])
     group.rtu_connected(0.0, always=True)
     group.rtu_started(0.0)
     group.master_started(1, 0.0)
@@ -797,12 +798,15 @@ def test_what_is_unsent_after_command_timeout_is_refused_not_sent_late():
     assert group.due == float("inf")
 
 
-def test_a_stopped_master_is_not_sent_a_refusal():
+def test_nothing_of_a_master_that_stopped_is_carried_out_later():
     group = online(1, 2)
-    told(group, 1, command(), now=1.0)
-    group.master_stopped(1, [], 2.0)
-    [note] = group.handle_timeout(11.0)
-    assert note.kind is Kind.REFUSED
+    told(group, 1, command(1), command(2), now=1.0)
+    told(group, 2, command(3, seat=2), now=1.0)
+    [note] = group.master_stopped(1, [], 2.0)
+    assert (note.seat, note.kind, note.n) == (1, Kind.DROPPED, 2)
+    assert not group.waits_for_rtu(1)
+    assert group.to_rtu(10, 2.0) == [deliver(command(3, seat=2), (0, 2, 32))]
+    assert group.handle_timeout(11.0) == []
 
 
 def test_a_master_that_leaves_takes_what_was_not_sent_with_him():
@@ -946,7 +950,7 @@ def test_the_oldest_events_go_when_more_come_than_the_buffer_holds():
 
 
 def test_kept_events_keep_the_common_address_they_came_from():
-    group = Group(Policy(keeps_unknown_ca=True), [32, 33], [[101, 102]])
+    group = Group(Policy(keeps_unknown_ca=True), [32, 33], [MasterPolicy([101, 102])])
     group.rtu_connected(0.0, always=True)
     group.rtu_started(0.0)
     a, b, c = event(1), event(2, ca=33), event(3, ca=99)
@@ -1046,7 +1050,7 @@ def test_kept_events_keep_their_order_around_one_with_surplus_octets():
 def test_a_replaced_master_has_his_new_number():
     group = online(1, 2)
     group.master_lost(2, [], 1.0)
-    group.replace_master(2, [222])
+    group.replace_master(2, MasterPolicy([222]))
     assert group.master_started(2, 2.0) == [deliver(asdu(70, 4, bytes(4), ca=222), (2, 0, 222))]
     assert hears(group, event(1)) == [deliver(event(1), (1, 0, 101), (2, 0, 222))]
     [note, reply] = told(group, 2, command(seat=2))

@@ -33,7 +33,7 @@ from core.routing.actions import (
     StopTransfer,
 )
 from core.routing.actions import TestRtu as AskTest
-from core.routing.group import Group, Policy
+from core.routing.group import Group, MasterPolicy, Policy
 
 from .asdus import ANSWERS, asdu, changed, obj
 
@@ -131,7 +131,9 @@ class Network(RuleBasedStateMachine):
             term_timeout=TERM_TIMEOUT,
         )
         self.policy, self.habit = policy, habit
-        self.group = Group(policy, [NUMBER[RTU]], [[NUMBER[seat]] for seat in SEATS])
+        self.group = Group(
+            policy, [NUMBER[RTU]], [MasterPolicy([NUMBER[seat]], BUFFER) for seat in SEATS]
+        )
         self.now = 1000.0
         self.serial = 0
         self.rtu = "down"
@@ -284,8 +286,8 @@ class Network(RuleBasedStateMachine):
         if was_started and not self.started:
             for run in undelivered:
                 self.keep(*run.asdus())
+        self.unsent = [q for q in self.unsent if q.seat != seat]
         if lost:
-            self.unsent = [q for q in self.unsent if q.seat != seat]
             for question in self.open:
                 if question.seat == seat:
                     question.seat = None
@@ -638,7 +640,7 @@ ANYTHING = st.lists(
 @settings(max_examples=250, deadline=None)
 def test_garbage_raises_nothing_and_reaches_started_masters_only(steps, oa, orphans, keeps):
     policy = Policy(oa=oa, orphans=orphans, keeps_unknown_ca=keeps, buffer=5)
-    group = Group(policy, [32], [[101], [102], [103]])
+    group = Group(policy, [32], [MasterPolicy([n]) for n in (101, 102, 103)])
     now = 0.0
     group.rtu_connected(now)
     group.rtu_tested(now)
