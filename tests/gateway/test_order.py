@@ -36,11 +36,11 @@ def received(sock, octets):
 def test_a_command_goes_out_before_what_follows_it_in_the_same_segment(wire, run, behind):
     rtu_port, port = free_ports(2)
     rtu = wire.rtu(rtu_port, 32)
-    run(group(1, rtu_port, [port]))
+    gateway = run(group(1, rtu_port, [port]))
     with connected("127.0.0.1", port) as master:
         master.sendall(STARTDT_ACT)
         received(master, 6 + 16)
-        wire.wait(lambda: rtu.is_started, what="the RTU is started")
+        assert gateway.becomes("S/RTU1", "ONLINE")
         master.sendall(COMMAND + behind)
         wire.wait(lambda: len(rtu.asked) == 1, 2, "the command")
         wire.wait(lambda: not rtu.is_started, 2, "stopped, for nobody is left")
