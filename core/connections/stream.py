@@ -1,7 +1,6 @@
 """A TCP transport bound to a link: octets in, octets out, and nothing decided here."""
 
 import asyncio
-import logging
 import socket
 import sys
 from collections.abc import Sequence
@@ -9,8 +8,6 @@ from typing import Protocol, cast
 
 from core.connections.loop import IoThread
 from core.protocol.link import Event, Link, Role
-
-_log = logging.getLogger("iec104.connections")
 
 _READ_OCTETS = {Role.CONTROLLING: 16_384, Role.CONTROLLED: 2_048}
 """What is taken from one connection at once: what a flood of it may cost all others in one go. An

@@ -7,11 +7,9 @@ decided by the open questions (:mod:`core.routing.questions`).
 from enum import Enum, auto
 from typing import Final
 
-from core.protocol.asdu import Asdu
+from core.protocol.asdu import HEADER_OCTETS, Asdu
 from core.protocol.codes import OBJECT_OCTETS, Cause, TypeId, octets_needed
 from core.protocol.run import APCI_OCTETS
-
-HEADER_OCTETS: Final = 6
 
 
 class Audience(Enum):
