@@ -16,7 +16,8 @@ class Change(StrEnum):
     ADDED = "added"
     REMOVED = "removed"
     RESTART = "restart"
-    """The whole group: the RTU's row, an option of the group, or its set of masters differs."""
+    """The whole group: the RTU's row, an option of the group, its set of masters or the seats of
+    one of them differ."""
     MASTERS = "masters"
     """Only some master rows differ; the rest of the group goes on."""
 
@@ -84,8 +85,9 @@ def _same_places(old: Sequence[MasterEntry], new: Sequence[MasterEntry]) -> bool
     """Say whether every master that is in both stands in the same place.
 
     A renamed master keeps its place, which is its seat in the group, so it alone is restarted.
+    One that takes more or fewer seats than before moves all that come after it.
     """
-    if len(old) != len(new):
+    if [master.seats for master in old] != [master.seats for master in new]:
         return False
     before, after = {m.key for m in old}, {m.key for m in new}
     return all(

@@ -6,7 +6,8 @@ The edit forms check with these same functions, so that a form and the file neve
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from core.config.diagnostics import BadValue, Report, shown
@@ -24,7 +25,7 @@ from core.config.hosts import (
     port_number,
 )
 from core.config.model import Entry, MasterEntry, RtuEntry
-from core.config.options import BY_NAME, Options, Scope, Value, idle, nearest
+from core.config.options import BY_NAME, Option, Options, Scope, Value, nearest
 from core.config.timing import settle
 
 COLUMNS = ("id", "sys name", "port no", "rtu no", "master", "hosts")
@@ -58,11 +59,7 @@ def read_entry(cells: Sequence[str], line: int, options: Options, report: Report
     stays empty: it depends on the rows before.
     """
     id_cell, name_cell, port_cell, number_cell, role_cell, hosts_cell = (*cells, *[""] * 6)[:6]
-    for column, cell in zip(COLUMNS, cells, strict=False):
-        if cell.startswith('"'):
-            report.warning(
-                line, column, cell, "has a quote that is not closed; accepted: no quote, or two"
-            )
+    warn_of_open_quotes(COLUMNS, cells, line, report)
     group = read_id(id_cell, line, report)
     name = read_name(name_cell, line, report)
     numbers = read_numbers(number_cell, line, report)
@@ -70,16 +67,29 @@ def read_entry(cells: Sequence[str], line: int, options: Options, report: Report
     match role:
         case Scope.RTU:
             endpoints = read_endpoints(hosts_cell, line, report)
-            settled = read_options(cells[6:], line, role, options, report)
+            given = read_options(cells[6:], line, (role,), report)
+            settled = settle_options(options.for_role(role), given, line, report)
             if group is not None and name and numbers and endpoints:
                 return RtuEntry("", line, group, name, numbers, settled, endpoints)
         case Scope.MASTER:
             port = read_port(port_cell, line, report)
             hosts = read_filter(hosts_cell, line, report)
-            settled = read_options(cells[6:], line, role, options, report)
+            given = read_options(cells[6:], line, (role,), report)
+            settled = settle_options(options.for_role(role), given, line, report)
             if group is not None and name and numbers and port is not None:
                 return MasterEntry("", line, group, name, numbers, settled, port, hosts)
     return None
+
+
+def warn_of_open_quotes(
+    columns: Sequence[str], cells: Sequence[str], line: int, report: Report
+) -> None:
+    """Say which cells begin with a quote that is a character, since nothing closes it."""
+    for column, cell in zip(columns, cells, strict=False):
+        if cell.startswith('"'):
+            report.warning(
+                line, column, cell, "has a quote that is not closed; accepted: no quote, or two"
+            )
 
 
 def read_id(cell: str, line: int, report: Report) -> int | None:
@@ -101,7 +111,7 @@ def group_number(cell: str) -> int | None:
     return int(cell) if cell.isdecimal() and len(cell) <= _MOST_ID_DIGITS else None
 
 
-def read_name(cell: str, line: int, report: Report) -> str | None:
+def read_name(cell: str, line: int, report: Report, longest: int = LONGEST_NAME) -> str | None:
     """Read the name of an entry, cut to its length."""
     # A name goes into logs, file names and the window: one line, nothing invisible.
     name = "".join(c if c.isprintable() else " " for c in cell)
@@ -111,7 +121,7 @@ def read_name(cell: str, line: int, report: Report) -> str | None:
             line,
             "sys name",
             cell,
-            f"is not a name; accepted: a name, of which {LONGEST_NAME} characters are kept",
+            f"is not a name; accepted: a name, of which {longest} characters are kept",
         )
         return None
     if not cell.isprintable():
@@ -119,28 +129,38 @@ def read_name(cell: str, line: int, report: Report) -> str | None:
             line,
             "sys name",
             cell,
-            f"has unprintable characters and becomes '{name[:LONGEST_NAME].rstrip()}'; "
+            f"has unprintable characters and becomes '{name[:longest].rstrip()}'; "
             "accepted: letters, digits, signs and blanks",
         )
-    if len(name) > LONGEST_NAME:
-        short = name[:LONGEST_NAME].rstrip()
+    if len(name) > longest:
+        short = name[:longest].rstrip()
         report.warning(
             line,
             "sys name",
             cell,
-            f"is too long and is cut to '{short}'; accepted: at most {LONGEST_NAME} characters",
+            f"is too long and is cut to '{short}'; accepted: at most {longest} characters",
         )
         return short
     return name
 
 
-def read_port(cell: str, line: int, report: Report) -> int | None:
+def read_port(cell: str, line: int, report: Report, column: str = "port no") -> int | None:
     """Read the port on which a master connects."""
     port = port_number(cell)
     if port is None:
         wrong = "is not a port number" if cell else "is empty"
-        report.error(line, "port no", cell, f"{wrong}; accepted: 1 to {HIGHEST_PORT}")
+        report.error(line, column, cell, f"{wrong}; accepted: 1 to {HIGHEST_PORT}")
     return port
+
+
+def read_number(cell: str, line: int, report: Report, column: str) -> int | None:
+    """Read the RTU number where there can be only one."""
+    # The range of common addresses and the range of ports happen to be the same.
+    number = port_number(cell)
+    if number is None:
+        wrong = "is not an RTU number" if cell else "is empty"
+        report.error(line, column, cell, f"{wrong}; accepted: 1 to {HIGHEST_NUMBER}")
+    return number
 
 
 def read_numbers(cell: str, line: int, report: Report) -> tuple[int, ...] | None:
@@ -148,8 +168,7 @@ def read_numbers(cell: str, line: int, report: Report) -> tuple[int, ...] | None
     numbers: list[int] = []
     wrong = "" if cell else "is empty"
     for item in (part.strip() for part in cell.split(";") if not wrong):
-        # The range of common addresses and the range of ports happen to be the same.
-        number = port_number(item)
+        number = port_number(item)  # see read_number
         if number is None:
             wrong = "is not an RTU number" if item == cell else f"has a bad item '{shown(item)}'"
         elif number in numbers:
@@ -177,27 +196,29 @@ def read_role(cell: str, line: int, report: Report) -> Literal[Scope.RTU, Scope.
     return role
 
 
-def read_endpoints(cell: str, line: int, report: Report) -> tuple[Endpoint, ...]:
+def read_endpoints(
+    cell: str, line: int, report: Report, column: str = "hosts"
+) -> tuple[Endpoint, ...]:
     """Read where an RTU is reached; bad items are named, the good ones returned."""
     good: list[Endpoint] = []
     for item in items_of(cell):
         endpoint = Endpoint.parse(item)
         if isinstance(endpoint, BadValue):
-            report.error(line, "hosts", item, f"{endpoint.reason}; accepted: {ENDPOINT_ACCEPTED}")
+            report.error(line, column, item, f"{endpoint.reason}; accepted: {ENDPOINT_ACCEPTED}")
         else:
             good.append(endpoint)
     if not good:
         wrong = "has no usable address" if cell else "is empty"
         report.error(
             line,
-            "hosts",
+            column,
             cell,
             f"{wrong}, so the RTU cannot be called; accepted: {ENDPOINT_ACCEPTED}",
         )
     return tuple(good)
 
 
-def read_filter(cell: str, line: int, report: Report) -> HostFilter:
+def read_filter(cell: str, line: int, report: Report, column: str = "hosts") -> HostFilter:
     """Read who may connect to a master's port; bad items are named and admit nobody."""
     if not cell:
         return ANYBODY
@@ -206,7 +227,7 @@ def read_filter(cell: str, line: int, report: Report) -> HostFilter:
     for item in items_of(cell):
         good = parse_filter_item(item)
         if isinstance(good, BadValue):
-            report.error(line, "hosts", item, f"{good.reason}; accepted: {FILTER_ACCEPTED}")
+            report.error(line, column, item, f"{good.reason}; accepted: {FILTER_ACCEPTED}")
         elif isinstance(good, str):
             names.append(good)
         else:
@@ -214,14 +235,14 @@ def read_filter(cell: str, line: int, report: Report) -> HostFilter:
             if has_host_bits(item):
                 report.notice(
                     line,
-                    "hosts",
+                    column,
                     item,
                     f"is read as the network {good}; accepted: {FILTER_ACCEPTED}",
                 )
     if not networks and not names:
         report.error(
             line,
-            "hosts",
+            column,
             cell,
             f"has no usable item, so nobody can connect; accepted: {FILTER_ACCEPTED}, "
             "or nothing for anybody",
@@ -232,11 +253,15 @@ def read_filter(cell: str, line: int, report: Report) -> HostFilter:
 def read_options(
     cells: Sequence[str],
     line: int,
-    role: Literal[Scope.RTU, Scope.MASTER],
-    base: Options,
+    roles: Collection[Scope],
     report: Report,
-) -> Options:
-    """Read the `option=value` cells of an entry; what is not given is as in `base`."""
+    before: Mapping[str, Value] = MappingProxyType({}),
+) -> dict[str, Value]:
+    """Read the `option=value` cells of the entries of a row, which have these roles.
+
+    Returns what they give; `before` is what the row gave in cells of its own, for the message
+    that another value replaces it.
+    """
     given: dict[str, Value] = {}
     for cell in cells:
         # A remark behind an entry did no harm before there were options.
@@ -252,27 +277,55 @@ def read_options(
                 "hosts in a file separated by semicolons needs quotes)",
             )
             continue
-        value = _option_value(cell, name.lower(), text, role, line, report)
+        value = _option_value(cell, name.lower(), text, roles, line, report)
         if value is None:
             continue
         name = name.lower()
-        if name in given and given[name] != value:
+        old = given.get(name, before.get(name, value))
+        if old != value:
             report.warning(
                 line,
                 name,
                 text,
-                f"replaces {BY_NAME[name].shown(given[name])} in the same row; "
-                "accepted: each option once",
+                f"replaces {BY_NAME[name].shown(old)} in the same row; accepted: each option once",
             )
         given[name] = value
-    options, remarks = settle(base.for_role(role), given)
+    return given
+
+
+def settle_options(base: Options, given: Mapping[str, Value], line: int, report: Report) -> Options:
+    """Return `base` with what a row gives, and say what does not go together."""
+    options, remarks = settle(base, given)
     for remark in remarks:
         report.say(remark.severity, line, remark.column, remark.value, remark.text)
+    if "mode" in given and options.conns == 1:
+        report.warning(
+            line,
+            "mode",
+            options.mode,
+            "has no effect on an entry with one connection; accepted: conns=2 or more beside it",
+        )
     return options
 
 
+def read_value(
+    option: Option, text: str, line: int, report: Report, column: str = ""
+) -> Value | None:
+    """Read the value of an option from a cell of this column, which may be called like it."""
+    value = option.check(text)
+    if isinstance(value, BadValue):
+        report.error(
+            line,
+            column or option.name,
+            text,
+            f"{value.reason}, so it is not used; accepted: {option.accepted}",
+        )
+        return None
+    return value
+
+
 def _option_value(
-    cell: str, name: str, text: str, role: Scope, line: int, report: Report
+    cell: str, name: str, text: str, roles: Collection[Scope], line: int, report: Report
 ) -> Value | None:
     option = BY_NAME.get(name)
     if option is None:
@@ -280,7 +333,7 @@ def _option_value(
         hint = f"{guess}=.., if that is meant" if guess else "the options of the manual"
         report.error(line, "options", cell, f"is not a known option; accepted: {hint}")
         return None
-    if option.scope not in (Scope.ALL, role):
+    if option.scope not in (Scope.ALL, *roles):
         place = {
             Scope.PROGRAM: "in a row of its own, for the whole program",
             Scope.RTU: "in the RTU's row, for the whole group",
@@ -288,12 +341,4 @@ def _option_value(
         }[option.scope]
         report.error(line, name, text, f"is not possible in this row; accepted: {name} {place}")
         return None
-    value = option.check(text)
-    if isinstance(value, BadValue):
-        report.error(
-            line, name, text, f"{value.reason}, so it is not used; accepted: {option.accepted}"
-        )
-        return None
-    if option.is_idle(value):
-        report.warning(line, name, text, idle(option))
-    return value
+    return read_value(option, text, line, report)

@@ -31,7 +31,7 @@ FILTER_ACCEPTED = (
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(.*))?", re.DOTALL)
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\]\s*(?::(.*))?", re.DOTALL)
 _PORT_AT_END = re.compile(r".*:[0-9]+", re.DOTALL)
 _LONGEST_NAME = 253
 
@@ -61,6 +61,7 @@ class Endpoint:
                 return BadValue("has no IPv6 address between the brackets")
         else:
             host, colon, port_text = text.rpartition(":")
+            host = host.rstrip()
             if not colon or _address(text) is not None:
                 return BadValue("has no port")
             if ":" in host:

@@ -1,6 +1,6 @@
 """The table of options as the manual shows it, from the one table the program reads."""
 
-from core.config.options import OPTIONS, WITHOUT_EFFECT, Kind, Option, Scope
+from core.config.options import OPTIONS, Kind, Option, Scope
 
 _WHERE = {
     Scope.PROGRAM: "row of its own",
@@ -11,9 +11,9 @@ _WHERE = {
 
 
 def option_table() -> str:
-    """All options in effect as a Markdown table, one line each, without a final line end."""
+    """All options as a Markdown table, one line each, without a final line end."""
     lines = ["| option | where | accepted | default | meaning |", "|---|---|---|---|---|"]
-    lines += [_line(option) for option in OPTIONS if option.name not in WITHOUT_EFFECT]
+    lines += [_line(option) for option in OPTIONS]
     return "\n".join(lines)
 
 

@@ -66,6 +66,11 @@ class MasterEntry:
         """The name as shown: M/name."""
         return f"M/{self.name}"
 
+    @property
+    def seats(self) -> int:
+        """Places in its group, each with an originator address toward the RTU."""
+        return self.options.conns if self.options.mode == "each" else 1
+
 
 Entry: TypeAlias = RtuEntry | MasterEntry
 
@@ -77,7 +82,7 @@ class GroupConfig:
     id: int
     rtu: RtuEntry
     masters: tuple[MasterEntry, ...]
-    """1 to 255, in the order of the file."""
+    """At least one, in the order of the file; at most 255 seats together."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:

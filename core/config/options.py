@@ -96,10 +96,6 @@ class Option:
                 word = text.lower()
                 return word if word in self.choices else BadValue("is not one of the choices")
 
-    def is_idle(self, value: Value) -> bool:
-        """Whether this version does not do what the value asks for."""
-        return self.name in WITHOUT_EFFECT and value != self.default
-
     def shown(self, value: Value) -> str:
         """Return a value as it is written in the file."""
         if isinstance(value, bool):
@@ -146,12 +142,13 @@ class Options:
     gi_data: Literal["all", "background", "requester"] = "all"
     orphans: Literal["drop", "all"] = "drop"
     oa: Literal["index", "zero", "keep"] = "index"
-    ca: Literal["map", "pass"] = "map"
+    ca: Literal["map", "pass", "keep"] = "map"
     command_timeout: float = 10.0
     term_timeout: float = 120.0
     select_timeout: float = 30.0
     interrogation_timeout: float = 60.0
     same: Literal["new", "replace", "old"] = "new"
+    same_ip: Literal["all", "old", "new"] = "all"
     conns: int = 1
     mode: Literal["pair", "each"] = "pair"
     rights: Literal["full", "monitor"] = "full"
@@ -266,14 +263,16 @@ OPTIONS: tuple[Option, ...] = (
         "gi",
         "queue|forward",
         Scope.RTU,
-        "Interrogations of several masters take turns, or are sent on as they come.",
+        "Interrogations of several masters wait for each other and go to the RTU one at a time, "
+        "equal ones that wait as one (queue), or each goes to the RTU as it comes (forward).",
     ),
     _choice(
         "gi_data",
         "all|background|requester",
         Scope.RTU,
-        "Interrogated data goes to all masters, to the others as background data, "
-        "or to the requester alone.",
+        "The data of an interrogation goes to every started master as the RTU sent it (all), to "
+        "the asker so and to the others marked as background data (background), or to the asker "
+        "alone (requester).",
     ),
     _choice(
         "orphans",
@@ -289,9 +288,10 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _choice(
         "ca",
-        "map|pass",
+        "map|pass|keep",
         Scope.RTU,
-        "Data of a common address that is not listed is dropped, or passed on as it is.",
+        "Common addresses are translated and data of one that is not listed is dropped (map) or "
+        "passed on as it is (pass), or none is translated or checked in either direction (keep).",
     ),
     _seconds(
         "command_timeout",
@@ -310,7 +310,13 @@ OPTIONS: tuple[Option, ...] = (
         "How long the RTU may take from confirming a command to ending it.",
     ),
     _seconds(
-        "select_timeout", 30.0, 1, 3_600, Scope.RTU, "How long a selection stays with its master."
+        "select_timeout",
+        30.0,
+        1,
+        3_600,
+        Scope.RTU,
+        "After a master's select no other master can command that point until the execute or the "
+        "cancel, or for so long; then the gateway cancels the selection at the RTU.",
     ),
     _seconds(
         "interrogation_timeout",
@@ -318,54 +324,64 @@ OPTIONS: tuple[Option, ...] = (
         1,
         3_600,
         Scope.RTU,
-        "An interrogation without progress for so long gives up its turn.",
+        "With gi=queue, an interrogation to which the RTU sent nothing for so long makes way for "
+        "the next one; at most 15 s while the RTU has not ended any with a termination.",
     ),
     _choice(
         "same",
         "new|replace|old",
         Scope.MASTER,
-        "A second connection takes over if the first is dead, replaces it at once, or is refused.",
+        "With conns=1, a second connection takes over only if the first leaves a test without "
+        "answer (new), or at once if it comes from the same IP address (replace), or never (old); "
+        "otherwise it is refused.",
     ),
-    _whole("conns", 1, 1, 255, Scope.MASTER, "How many connections the master may hold."),
+    _choice(
+        "same_ip",
+        "all|old|new",
+        Scope.MASTER,
+        "Several connections of this master from one IP address are all let in, up to conns "
+        "(all), or a new one is refused while an old one from there is connected (old), or it "
+        "replaces the old one (new).",
+    ),
+    _whole(
+        "conns",
+        1,
+        1,
+        255,
+        Scope.MASTER,
+        "How many connections to this port may be open at a time; mode says what several are to "
+        "each other, same what happens to a second one where only one may be.",
+    ),
     _choice(
         "mode",
         "pair|each",
         Scope.MASTER,
-        "Several connections are a standby pair with one in use, or masters of their own.",
+        "With conns of 2 or more, the connections are standby servers of which only the one "
+        "that sent STARTDT last gets data and commands (pair), or each is a master of its own "
+        "with an originator address of its own (each).",
     ),
     _choice(
         "rights",
         "full|monitor",
         Scope.MASTER,
-        "The master may command, or only interrogate and read.",
+        "The master may send all it likes to the RTU (full), or only read and interrogate, "
+        "counters without freezing them; the rest is refused with a negative confirmation "
+        "(monitor).",
     ),
     _choice(
         "clock",
         "forward|refuse",
         Scope.MASTER,
-        "The master's clock commands go to the RTU, or are refused.",
+        "The master's clock synchronization goes to the RTU and sets its clock (forward), or is "
+        "answered with a negative confirmation (refuse).",
     ),
 )
 """All options, in the order in which the manual lists them."""
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
-WITHOUT_EFFECT: frozenset[str] = frozenset(
-    {
-        "gi", "gi_data", "select_timeout", "interrogation_timeout",
-        "conns", "mode", "rights", "clock",
-    }
-)  # fmt: skip
-"""Options that are understood but not acted on yet; whoever sets one is warned."""
-
 ALIASES: Mapping[str, str] = {"ntpserver": "ntp_server"}
 """Other spellings that are accepted, with a notice."""
-
-
-def idle(option: Option) -> str:
-    """Return what is said about a value this version does not act on."""
-    default = option.shown(option.default)
-    return f"is understood, but this version does not act on it yet; accepted: {default}"
 
 
 def keyword(cell: str) -> Option | None:

@@ -6,9 +6,10 @@ good ones are used. Settings may stand anywhere, so the whole file is read befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from core.config import oneport
 from core.config.diagnostics import BadValue, Diagnostic, Report, RowReading, Severity
 from core.config.document import DELIMITERS, Document, Row, is_end, parses
 from core.config.entries import group_number, is_number_like, read_entry
@@ -29,16 +30,14 @@ from core.config.options import (
     Options,
     Scope,
     Value,
-    idle,
     keyword,
     nearest,
 )
 from core.config.timing import settle
 
-MOST_MASTERS = 255
+MOST_SEATS = 255
 """In a group: toward the RTU a master is known by its originator address, one octet."""
 
-_ONE_PORT_DIALECT = "iec104mm2ss-1port-v1.0"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LOOK_AHEAD = 32
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -82,7 +81,7 @@ def read_fully(data: bytes, name: str) -> Reading:
         config = Config()
     else:
         rows = _rows_before_end(document, report)
-        config = _row_reader(rows)(rows, document.delimiter, report)
+        config = _read_rows(rows, document.delimiter, report)
     diagnostics, fates = report.in_order()
     return Reading(config, diagnostics, fates)
 
@@ -91,27 +90,6 @@ def _is_utf_16_without_mark(data: bytes) -> bool:
     """Whether every second octet of the beginning is zero, as in UTF-16 of ordinary text."""
     head = data[:_LOOK_AHEAD]
     return len(head) == _LOOK_AHEAD and (not any(head[::2]) or not any(head[1::2])) and any(head)
-
-
-def _row_reader(rows: Sequence[Row]) -> Callable[[Sequence[Row], str, Report], Config]:
-    """Choose the dialect of the file."""
-    if any(_ONE_PORT_DIALECT in row.cells[0].lower() for row in rows):
-        return _refuse_one_port_dialect
-    return _read_rows
-
-
-def _refuse_one_port_dialect(rows: Sequence[Row], _delimiter: str, report: Report) -> Config:
-    first = next(row for row in rows if _ONE_PORT_DIALECT in row.cells[0].lower())
-    report.error(
-        first.line,
-        "id",
-        first.cells[0],
-        "says that the file has one row for each RTU with all its masters on one port, which is "
-        "not read yet; accepted: one row for each RTU and for each master",
-    )
-    for row in rows:
-        report.ignored(row.line, "the file is in a dialect that is not read yet")
-    return Config()
 
 
 def _rows_before_end(document: Document, report: Report) -> Sequence[Row]:
@@ -146,8 +124,11 @@ def _read_rows(rows: Sequence[Row], delimiter: str, report: Report) -> Config:
             entry_rows.append(row)
         else:
             _read_comment(row, delimiter, report)
-    settings = _Settings(report).read(given)
-    groups = _Groups(report, settings.options)
+    is_one_port = oneport.is_one_port(rows)
+    defaults = oneport.DEFAULTS if is_one_port else Options()
+    settings = _Settings(report).read(given, defaults)
+    reader = oneport.Stations if is_one_port else _Groups
+    groups = reader(report, settings.options)
     for row in entry_rows:
         groups.add(row)
     config = Config(settings, groups.complete())
@@ -156,8 +137,7 @@ def _read_rows(rows: Sequence[Row], delimiter: str, report: Report) -> Config:
             1,
             "id",
             "",
-            "the file has no group that can be started; "
-            "accepted: at least one RTU row and one master row with the same id",
+            f"the file has no group that can be started; accepted: {groups.LEAST}",
         )
     return config
 
@@ -202,7 +182,8 @@ class _Settings:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def read(self, given: dict[str, list[Row]]) -> Settings:
+    def read(self, given: dict[str, list[Row]], defaults: Options) -> Settings:
+        """Return the settings; `defaults` are the options of this dialect."""
         values: dict[str, Value] = {}
         lines: dict[str, int] = {}
         servers: tuple[str, ...] = ()
@@ -215,7 +196,7 @@ class _Settings:
                 values[name] = self._last(option, good)
                 lines[name] = good[-1][0].line
         per_entry = {n: v for n, v in values.items() if BY_NAME[n].scope is not Scope.PROGRAM}
-        options, remarks = settle(Options(), per_entry)
+        options, remarks = settle(defaults, per_entry)
         for remark in remarks:
             line = max(lines[name] for name in remark.involved if name in lines)
             self._report.say(remark.severity, line, remark.column, remark.value, remark.text)
@@ -264,8 +245,6 @@ class _Settings:
                 more[0],
                 "stands behind the value and is ignored; accepted: one value in a row",
             )
-        if option.is_idle(value):
-            self._report.warning(row.line, option.name, text, idle(option))
         self._report.loaded(row.line, f"setting {option.name} = {option.shown(value)}")
         return value
 
@@ -303,6 +282,8 @@ class _Settings:
 
 class _Groups:
     """Collects entries by group, and judges what they are only together."""
+
+    LEAST = "at least one RTU row and one master row with the same id"
 
     def __init__(self, report: Report, options: Options) -> None:
         self._report = report
@@ -352,12 +333,14 @@ class _Groups:
                 f"{entry.line} is left out; accepted: a port of its own for every master",
             )
             return False
-        if sum(isinstance(other, MasterEntry) for other in others) >= MOST_MASTERS:
+        seats = entry.seats + sum(o.seats for o in others if isinstance(o, MasterEntry))
+        if seats > MOST_SEATS:
             self._report.refuse(
                 entry.line,
                 "id",
                 str(entry.group),
-                f"has {MOST_MASTERS} masters already; accepted: at most {MOST_MASTERS} in a group",
+                f"would be a group of {seats} masters with {entry.label} (mode=each makes one of "
+                f"each of its conns); accepted: at most {MOST_SEATS} in a group",
             )
             return False
         self._ports[entry.port] = entry

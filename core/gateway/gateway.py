@@ -12,7 +12,7 @@ from core.connections.resolver import Resolver
 from core.feed import Feed
 from core.gateway.hub import Hub
 from core.logs import LogWriter
-from core.routing.questions import Seat
+from core.routing.policy import Seat
 from core.status import Counters, EntryStatus
 
 _log = logging.getLogger("iec104.gateway")

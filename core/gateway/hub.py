@@ -44,8 +44,8 @@ from core.routing.actions import (
     TestRtu,
 )
 from core.routing.brake import LONGEST, Brake
-from core.routing.group import Group, MasterPolicy, Policy
-from core.routing.questions import Seat
+from core.routing.group import Group
+from core.routing.policy import MasterPolicy, Policy, Seat
 
 _LAST_WORDS: Final = 0.4
 """Seconds masters get, after the RTU is lost, to take what the window still holds back."""
@@ -56,7 +56,8 @@ _P = ParamSpec("_P")
 
 
 def _policy_of(entry: MasterEntry) -> MasterPolicy:
-    return MasterPolicy(entry.numbers, entry.options.buffer)
+    options = entry.options
+    return MasterPolicy(entry.numbers, options.buffer, options.rights, options.clock, entry.label)
 
 
 def _group_step(
@@ -112,10 +113,14 @@ class Hub:
             always_started=options.startdt == "always",
             oa=options.oa,
             orphans=options.orphans,
-            keeps_unknown_ca=options.ca == "pass",
+            ca=options.ca,
+            gi=options.gi,
+            gi_data=options.gi_data,
             buffer=options.buffer,
             command_timeout=options.command_timeout,
             term_timeout=options.term_timeout,
+            select_timeout=options.select_timeout,
+            interrogation_timeout=options.interrogation_timeout,
         )
         return Group(policy, entry.numbers, [_policy_of(e.entry) for e in self.ends.values()])
 

@@ -17,7 +17,7 @@ from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
 from core.protocol.run import Run
 from core.routing.actions import Note
-from core.routing.questions import Seat
+from core.routing.policy import Seat
 from core.status import MasterState
 
 _CORPSE_LIMIT: Final = 3.0

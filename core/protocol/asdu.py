@@ -7,7 +7,7 @@ The objects are not decoded here. 60870-5-101 clause 7.2, with the field sizes f
 from dataclasses import dataclass
 from typing import Self
 
-from core.protocol.codes import CauseNumber, CommonAddress, Ioa, TypeNumber
+from core.protocol.codes import CauseNumber, CommonAddress, Ioa, TypeId, TypeNumber
 
 HEADER_OCTETS = 6
 NEGATIVE = 0x40
@@ -57,6 +57,14 @@ class Asdu:
     def type_id(self) -> TypeNumber:
         """Type identification, 0..255."""
         return self.octets[0]
+
+    @property
+    def name(self) -> str:
+        """The mnemonic of its type; `type 200` where the standard has none."""
+        try:
+            return TypeId(self.octets[0]).name
+        except ValueError:
+            return f"type {self.octets[0]}"
 
     @property
     def sq(self) -> bool:

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from core.protocol.run import Address, Run
-from core.routing.questions import Seat
+from core.routing.policy import Seat
 
 RTU: Seat = 0
 """The RTU's seat; masters sit on 1..n."""
@@ -26,6 +26,8 @@ class Kind(Enum):
     """A question the RTU did not answer."""
     DROPPED = auto()
     """Data that could be given to nobody."""
+    WARNING = auto()
+    """Worth a line: somebody should look at it."""
     INFO = auto()
     """Worth a line, nothing wrong."""
 

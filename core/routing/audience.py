@@ -34,6 +34,8 @@ ANSWERS: Final = frozenset({7, 9, 10, 44, 45, 46, 47})
 """Causes that answer a question, whatever the type."""
 EVENTS: Final = frozenset({Cause.SPONTANEOUS, Cause.RETURN_REMOTE, Cause.RETURN_LOCAL})
 """Causes of what must not be lost while no master listens."""
+COUNTERS: Final = frozenset({TypeId.M_IT_NA_1, TypeId.M_IT_TA_1, TypeId.M_IT_TB_1})
+"""Integrated totals: as data of nobody's interrogation they are spontaneous."""
 PRIVATE: Final = range(128, 256)
 """Type identifications by agreement; their objects are opaque."""
 

@@ -4,20 +4,16 @@ Everything a group decides is returned as actions; its shell carries them out. T
 of the README's table "who receives what".
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, Self
+from typing import Final
 
 from core.protocol.asdu import Asdu
 from core.protocol.codes import BROADCAST, Cause, TypeId
-from core.protocol.run import Address, Run, address_of
-from core.routing import guard
+from core.protocol.run import Run, address_of
 from core.routing.actions import (
     RTU,
     Action,
-    CloseMaster,
     CloseMasters,
     CloseRtu,
     Deliver,
@@ -29,47 +25,21 @@ from core.routing.actions import (
     TestRtu,
 )
 from core.routing.audience import (
+    COUNTERS,
     Audience,
     audience_of,
     exact_apdu_octets,
     surplus_octets,
 )
-from core.routing.guard import Fault
+from core.routing.control import Control, Owners
 from core.routing.kept import Kept
-from core.routing.questions import Question, Questions, Seat, qualifier_of
+from core.routing.masters import Masters
+from core.routing.policy import MasterPolicy, Policy, Seat
 
 _HEADERS_KEPT: Final = 4096  # distinct ASDU headers remembered as ordinary
+_INTERROGATED: Final = 1024  # added to the octets of an ordinary frame with COT 20..41
 _KINDS_SAID: Final = 1024  # a peer must not fill memory or log with ever new oddities
-_ASKING: Final = (Cause.REQUEST, Cause.ACTIVATION, Cause.DEACTIVATION, Cause.FILE_TRANSFER)
 _SECOND_STOP: Final = 60.0  # an RTU that stops by itself again within this is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The options that concern a whole group; times in seconds."""
-
-    always_started: bool = False
-    """`startdt,always`: the RTU is started whether or not a master is."""
-    oa: str = "index"
-    """`index`: the master's slot toward the RTU; `zero`; `keep`: the master's own."""
-    orphans: str = "drop"
-    """`drop`, or `all`: an answer nobody asked for goes to every started master."""
-    keeps_unknown_ca: bool = False
-    """`ca=pass`: data of an unlisted common address goes to everyone unmapped."""
-    buffer: int = 50_000
-    """Events kept while no master is started."""
-    command_timeout: float = 10.0
-    term_timeout: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class MasterPolicy:
-    """The options that concern one master."""
-
-    numbers: Sequence[int]
-    """Its common addresses, by position those of the RTU."""
-    buffer: int = 50_000
-    """Control ASDUs that may wait for the RTU's window."""
 
 
 class _Transfer(Enum):
@@ -80,37 +50,6 @@ class _Transfer(Enum):
     STARTING = auto()
     STARTED = auto()
     STOPPING = auto()
-
-
-@dataclass(slots=True)
-class _Master:
-    """What the group knows of one master."""
-
-    to_rtu_ca: dict[int, int]
-    from_rtu_ca: dict[int, int]
-    buffer: int
-    is_started: bool = False
-    unsent: int = 0
-    """Control ASDUs that wait for the RTU's window."""
-
-    @classmethod
-    def of(cls, policy: MasterPolicy, rtu_numbers: Sequence[int]) -> Self:
-        return cls(
-            dict(zip(policy.numbers, rtu_numbers, strict=True)),
-            dict(zip(rtu_numbers, policy.numbers, strict=True)),
-            policy.buffer,
-        )
-
-
-@dataclass(slots=True)
-class _Unsent:
-    """A control ASDU the RTU's window has not taken."""
-
-    seat: Seat
-    asdu: Asdu
-    run: Run
-    ca: int
-    accepted_at: float
 
 
 class Group:
@@ -125,19 +64,14 @@ class Group:
     ) -> None:
         self.policy = policy
         self._rtu_numbers = tuple(rtu_numbers)
-        self._masters = {
-            seat: _Master.of(master, self._rtu_numbers) for seat, master in enumerate(masters, 1)
-        }
+        self._masters = Masters(self._rtu_numbers, masters, policy.ca != "keep")
+        self._control = Control(policy, self._rtu_numbers, self._masters)
         self._transfer = _Transfer.DOWN
         self._always = policy.always_started
         self._is_usable = False
         self._stopped_by_itself_at = float("-inf")
-        self._questions = Questions(policy.command_timeout, policy.term_timeout)
-        self._unsent: deque[_Unsent] = deque()
         self._kept = Kept(policy.buffer)
-        self._file_seat: Seat | None = None
         self._said: dict[Kind, set[tuple[object, ...]]] = {}
-        self._everyone: dict[int, tuple[tuple[Seat, Address], ...]] = {}
         # Headers of ordinary frames for everyone -> octets of the whole APDU. Only used with one
         # common address, where every such frame of a run goes out under the same addresses.
         self._ordinary: dict[bytes, int] = {}
@@ -178,22 +112,16 @@ class Group:
         """The RTU link is over; everything it was asked is forgotten."""
         self._transfer = _Transfer.DOWN
         self._is_usable = False
-        self._questions.clear()
-        self._unsent.clear()
-        self._file_seat = None
-        for master in self._masters.values():
-            master.unsent = 0
+        self._control.rtu_lost()
         return [CloseMasters("RTU link lost")]
 
     # The masters' lives
 
     def master_started(self, seat: Seat, now: float) -> list[Action]:
         """A master has gone from stopped to started."""
-        master = self._masters[seat]
-        master.is_started = True
-        self._everyone = {}
+        self._masters.set_started(seat, True)
         actions: list[Action] = []
-        for ca in master.to_rtu_ca:
+        for ca in self._masters[seat].policy.numbers:
             asdu = Asdu.of(TypeId.M_EI_NA_1, Cause.INITIALIZED, ca, bytes(4))
             actions.append(Deliver(Run.of(asdu), ((seat, address_of(0, ca)),)))
         runs, lost = self._kept.take_all()
@@ -201,43 +129,58 @@ class Group:
             text = f"{lost} of the oldest events kept while no master was started were dropped"
             actions.append(Note(RTU, Kind.DROPPED, text, lost))
         for run in runs:
-            address = address_of(0, self._ca_toward(seat, run.asdu(0).ca))
+            address = address_of(0, self._masters.from_rtu(seat, run.asdu(0).ca))
             actions.append(Deliver(run, ((seat, address),)))
         return [*actions, *self._adjust()]
 
     def master_stopped(self, seat: Seat, undelivered: Sequence[Run], now: float) -> list[Action]:
         """A master's transfer has ended; ``undelivered`` is what had not been sent to it."""
-        actions = self._forget_unsent(seat, "data transfer ended")
+        actions = self._control.master_stopped(seat, "data transfer ended", now)
         actions += self._master_out(seat, undelivered)
         n = sum(map(len, undelivered))
-        if n and self._is_anyone_started:
+        if n and self._masters.is_anyone_started:
             text = f"{n} ASDUs had not been sent yet when data transfer ended"
             actions.append(Note(seat, Kind.DROPPED, text, n))
         return actions
 
     def master_lost(self, seat: Seat, undelivered: Iterable[Run], now: float) -> list[Action]:
         """A master's link is over; ``undelivered`` is what it had not acknowledged."""
-        self._questions.leave(seat)
-        actions = self._forget_unsent(seat, "the link ended")
-        actions += self._master_out(seat, undelivered)
-        if self._file_seat == seat:
-            self._file_seat = None
-        return actions
+        actions = self._control.master_lost(seat, now)
+        return [*actions, *self._master_out(seat, undelivered)]
+
+    def master_moved(self, seat: Seat, now: float, *, left: bool = False) -> list[Action]:
+        """A master goes on under another of its connections; its questions go with it.
+
+        ``left``: it has left the one and is not yet started on the other.
+        """
+        if left:
+            return self._control.master_stopped(seat, "the connection in use ended", now)
+        return self._control.end_selections(seat, now)
+
+    def end_selections(self, now: float) -> list[Action]:
+        """The gateway is about to end: it leaves no selection behind at the RTU."""
+        return self._control.end_all_selections(now)
 
     def replace_master(self, seat: Seat, policy: MasterPolicy) -> None:
         """The entry on a seat was edited; its old link is over already."""
-        self._masters[seat] = _Master.of(policy, self._rtu_numbers)
+        self._masters.put(seat, policy)
 
     # Monitor direction
 
     def from_rtu(self, run: Run, now: float) -> list[Action]:
         """Route a run from the RTU: one action when all of it is for everyone, as nearly always."""
         octets, ordinary = run.octets, self._ordinary
+        is_interrogated = False
         at = 0
         for size in run.sizes:
-            if ordinary.get(octets[at + 6 : at + 12]) != size:
-                return self._cut(run, now)
+            known = ordinary.get(octets[at + 6 : at + 12])
+            if known != size:
+                if known != size + _INTERROGATED:
+                    return self._cut(run, now)
+                is_interrogated = True
             at += size
+        if is_interrogated:
+            self._control.interrogated(now)
         return self._to_everyone(run, self._rtu_numbers[0])
 
     def _cut(self, run: Run, now: float) -> list[Action]:
@@ -248,7 +191,7 @@ class Group:
         for index, asdu in enumerate(run.asdus()):
             surplus = surplus_octets(asdu)
             if surplus > 0:
-                text = f"{_name(asdu)}: {surplus} octets more than announced, passed on"
+                text = f"{asdu.name}: {surplus} octets more than announced, passed on"
                 actions.append(self._once(Kind.INFO, asdu, text))
             others = self._not_for_everyone(asdu, surplus, run, index, now)
             if others is None and ca in (None, asdu.ca):
@@ -267,76 +210,87 @@ class Group:
     ) -> list[Action] | None:
         """What becomes of one ASDU that is not simply for everyone; None if it is."""
         if surplus < 0:
-            return [self._once(Kind.MALFORMED, asdu, f"{_name(asdu)}: fewer octets than announced")]
+            return [self._once(Kind.MALFORMED, asdu, f"{asdu.name}: fewer octets than announced")]
         audience = audience_of(asdu)
         if audience is Audience.NOBODY:
             return [Note(RTU, Kind.INFO, f"end of initialization received, CA {asdu.ca}")]
         listed = asdu.ca in self._rtu_numbers
         # Some stations answer a broadcast under the broadcast address itself.
         known = listed or (audience is Audience.OWNER and asdu.ca == BROADCAST)
-        if not known and not self.policy.keeps_unknown_ca:
-            text = f"{_name(asdu)}: common address {asdu.ca} is not configured"
+        if not known and self.policy.ca == "map":
+            text = f"{asdu.name}: common address {asdu.ca} is not configured"
             return [self._once(Kind.UNKNOWN_CA, asdu, text, asdu.ca)]
         match audience:
             case Audience.OWNER:
                 return self._answer(asdu, run.part(index, index + 1), now)
             case Audience.READER:
-                owners = self._questions.read_by(asdu)
-                if owners:
-                    return self._to_owners(asdu, run.part(index, index + 1), owners)
+                readers = self._control.readers_of(asdu)
+                if readers is not None:
+                    return self._to_owners(asdu, run.part(index, index + 1), readers)
             case Audience.FILE:
-                if self._file_seat is None:
-                    return self._orphan(asdu, run.part(index, index + 1))
-                return self._to_seat(asdu, run.part(index, index + 1), self._file_seat, 0)
+                holder = self._control.file_owner(asdu, now)
+                part = run.part(index, index + 1)
+                return self._to_owners(asdu, part, holder) if holder else self._orphan(asdu, part)
             case Audience.ORPHAN:
                 return self._orphan(asdu, run.part(index, index + 1))
+            case Audience.INTERROGATED:
+                self._control.interrogated(now)
+                if self.policy.gi_data != "all":
+                    return self._interrogated(asdu, run.part(index, index + 1))
         if not surplus and listed and len(self._rtu_numbers) == 1:
-            self._remember(asdu)
+            self._remember(asdu, audience)
         return None
 
-    def _remember(self, asdu: Asdu) -> None:
+    def _remember(self, asdu: Asdu, audience: Audience) -> None:
         header = asdu.octets[:6]
         size = exact_apdu_octets(header)
         if size is not None and size == len(asdu.octets) + 6:
             if len(self._ordinary) >= _HEADERS_KEPT:
                 self._ordinary.clear()
-            self._ordinary[header] = size
+            is_interrogated = audience is Audience.INTERROGATED
+            self._ordinary[header] = size + (_INTERROGATED if is_interrogated else 0)
 
     def _to_everyone(self, run: Run, ca: int) -> list[Action]:
-        to = self._everyone.get(ca)
-        if to is None:
-            to = tuple(
-                (seat, address_of(0, self._ca_toward(seat, ca)))
-                for seat, master in self._masters.items()
-                if master.is_started
-            )
-            if ca in self._rtu_numbers:  # the others may be any of 65,535
-                self._everyone[ca] = to
+        to = self._masters.everyone(ca)
         if to:
             return [Deliver(run, to)]
         self._kept.keep_events(run)
         return []
 
-    def _answer(self, asdu: Asdu, run: Run, now: float) -> list[Action]:
-        question = self._questions.answer(asdu, now)
-        if question is None:
-            return self._orphan(asdu, run)
-        return self._to_owners(asdu, run, [question])
-
-    def _to_owners(self, asdu: Asdu, run: Run, owners: Iterable[Question]) -> list[Action]:
-        actions: list[Action] = []
-        for seat, oa in {q.seat: q.asdu.oa for q in owners}.items():
-            if seat is not None:
-                actions += self._to_seat(asdu, run, seat, oa)
+    def _interrogated(self, asdu: Asdu, run: Run) -> list[Action]:
+        """Data of an interrogation that is for its asker, and for the others in another form."""
+        owners = self._control.interrogators_of(asdu)
+        if self.policy.gi_data == "requester":
+            return self._orphan(asdu, run) if owners is None else self._to_owners(asdu, run, owners)
+        askers = dict(owners or ())
+        others = tuple(to for to in self._masters.everyone(asdu.ca) if to[0] not in askers)
+        actions = self._to_owners(asdu, run, owners or ())
+        if others:
+            cause = Cause.SPONTANEOUS if asdu.type_id in COUNTERS else Cause.BACKGROUND
+            actions.append(Deliver(Run.of(asdu.with_cause(cause, negative=False)), others))
         return actions
 
-    def _to_seat(self, asdu: Asdu, run: Run, seat: Seat, oa: int) -> list[Action]:
-        if not self._masters[seat].is_started:
-            return [Note(seat, Kind.DROPPED, f"{_name(asdu)}: answer after STOPDT, dropped")]
-        return [Deliver(run, ((seat, address_of(oa, self._ca_toward(seat, asdu.ca))),))]
+    def _answer(self, asdu: Asdu, run: Run, now: float) -> list[Action]:
+        answer = self._control.answer(asdu, now)
+        if answer is None:
+            return self._orphan(asdu, run)
+        return [*self._to_owners(asdu, run, answer.owners), *answer.actions]
+
+    def _to_owners(self, asdu: Asdu, run: Run, owners: Owners) -> list[Action]:
+        actions: list[Action] = []
+        to = []
+        for seat, oa in owners:
+            if self._masters[seat].is_started:
+                to.append((seat, address_of(oa, self._masters.from_rtu(seat, asdu.ca))))
+            else:
+                text = f"{asdu.name}: answer after STOPDT, dropped"
+                actions.append(Note(seat, Kind.DROPPED, text))
+        if to:
+            actions.append(Deliver(run, tuple(to)))
+        return actions
 
     def _orphan(self, asdu: Asdu, run: Run) -> list[Action]:
-        note = self._once(Kind.ORPHAN, asdu, f"{_name(asdu)}: nobody asked for it", asdu.cause)
+        note = self._once(Kind.ORPHAN, asdu, f"{asdu.name}: nobody asked for it", asdu.cause)
         if self.policy.orphans == "all":
             return [note, *self._to_everyone(run, asdu.ca)]
         return [note]
@@ -350,122 +304,31 @@ class Group:
         """
         if self._transfer is _Transfer.DOWN:  # the master's link is about to be closed
             return [Note(seat, Kind.DROPPED, f"{len(run)} ASDUs after the RTU was lost", len(run))]
-        actions: list[Action] = []
-        master = self._masters[seat]
-        for index, asdu in enumerate(run.asdus()):
-            rtu_ca = master.to_rtu_ca.get(asdu.ca)
-            fault = guard.check(asdu, rtu_ca is not None)
-            if fault is not None:
-                actions += self._fault(seat, asdu, fault)
-                continue
-            if master.unsent >= master.buffer:
-                sent = self.to_rtu(room, now)
-                actions += sent
-                room -= len(sent)
-            if master.unsent >= master.buffer:
-                reason = f"more than {master.buffer} control ASDUs wait for the RTU"
-                return [*actions, CloseMaster(seat, reason)]
-            master.unsent += 1
-            part = run.part(index, index + 1)
-            ca = BROADCAST if rtu_ca is None else rtu_ca
-            self._unsent.append(_Unsent(seat, asdu, part, ca, now))
-        return actions
+        return self._control.from_master(seat, run, now, room)
 
     def to_rtu(self, room: int, now: float) -> list[Action]:
         """What goes to the RTU now, at most ``room`` ASDUs; their questions open with it."""
-        actions: list[Action] = []
-        while self._unsent and len(actions) < room:
-            waiting = self._unsent.popleft()
-            self._masters[waiting.seat].unsent -= 1
-            slot = self._slot(waiting)
-            self._ask(waiting, slot, now)
-            actions.append(Deliver(waiting.run, ((RTU, address_of(slot, waiting.ca)),)))
-        return actions
+        return [*self._control.to_rtu(room, now), *self._adjust()]
 
     @property
     def has_unsent(self) -> bool:
         """Whether :meth:`to_rtu` has something to give."""
-        return bool(self._unsent)
+        return self._control.has_unsent
 
     def waits_for_rtu(self, seat: Seat) -> bool:
         """Whether a control ASDU of this master is not yet sent: then it is not acknowledged."""
         return self._masters[seat].unsent > 0
-
-    def _forget_unsent(self, seat: Seat, why: str) -> list[Action]:
-        """Nothing of a master that has gone or stopped may be carried out later."""
-        n = self._masters[seat].unsent
-        if not n:
-            return []
-        self._masters[seat].unsent = 0
-        self._unsent = deque(waiting for waiting in self._unsent if waiting.seat != seat)
-        text = f"{n} control ASDUs not yet sent to the RTU were dropped: {why}"
-        return [Note(seat, Kind.DROPPED, text, n)]
-
-    def _slot(self, waiting: _Unsent) -> int:
-        match self.policy.oa:
-            case "index":
-                return waiting.seat if waiting.seat < 256 else 0
-            case "keep":
-                return waiting.asdu.oa
-            case _:
-                return 0
-
-    def _ask(self, waiting: _Unsent, slot: int, now: float) -> None:
-        asdu = waiting.asdu
-        if TypeId.F_FR_NA_1 <= asdu.type_id <= TypeId.F_SG_NA_1:
-            self._file_seat = waiting.seat
-            return
-        if asdu.cause not in _ASKING:
-            return
-        key = (asdu.type_id, waiting.ca, asdu.ioa or 0, qualifier_of(asdu))
-        stations = len(self._rtu_numbers) if waiting.ca == BROADCAST else 1
-        self._questions.open(Question(asdu, key, waiting.seat, slot, stations), now)
-
-    def _fault(self, seat: Seat, asdu: Asdu, fault: Fault) -> list[Action]:
-        match fault:
-            case Fault.ANSWER:
-                text = f"{_name(asdu)} with cause {asdu.cause} from a master, ignored"
-                return [Note(seat, Kind.MALFORMED, text)]
-            case Fault.CUT_SHORT:
-                text = f"{_name(asdu)}: fewer octets than announced, ignored"
-                return [Note(seat, Kind.MALFORMED, text)]
-            case Fault.UNKNOWN_TYPE | Fault.UNKNOWN_CAUSE | Fault.UNKNOWN_CA:
-                reply = asdu.with_cause(guard.REPLY[fault], negative=True)
-            case _:
-                reply = guard.refusal_of(asdu)
-        return self._reply(seat, asdu, reply, fault.name.lower().replace("_", " "))
-
-    def _reply(self, seat: Seat, asdu: Asdu, reply: Asdu, why: str) -> list[Action]:
-        text = f"{_name(asdu)} CA {asdu.ca} IOA {asdu.ioa} cause {asdu.cause} refused: {why}"
-        note = Note(seat, Kind.REFUSED, text, why=why)
-        if not self._masters[seat].is_started:
-            return [note]
-        return [note, Deliver(Run.of(reply), ((seat, address_of(asdu.oa, asdu.ca)),))]
 
     # Time
 
     @property
     def due(self) -> float:
         """When :meth:`handle_timeout` has something to do (monotonic seconds)."""
-        due = self._questions.due
-        if self._unsent:
-            due = min(due, self._unsent[0].accepted_at + self.policy.command_timeout)
-        return due
+        return self._control.due
 
     def handle_timeout(self, now: float) -> list[Action]:
-        """Refuse what could not be sent in time; give up questions without an answer."""
-        actions: list[Action] = []
-        while self._unsent and now >= self._unsent[0].accepted_at + self.policy.command_timeout:
-            late = self._unsent.popleft()
-            self._masters[late.seat].unsent -= 1
-            why = f"not sent to the RTU within {self.policy.command_timeout:g} s"
-            actions += self._reply(late.seat, late.asdu, guard.refusal_of(late.asdu), why)
-        for question in self._questions.expire(now):
-            asdu = question.asdu
-            text = f"{_name(asdu)} CA {asdu.ca} IOA {asdu.ioa}: no answer from the RTU"
-            seat = RTU if question.seat is None else question.seat
-            actions.append(Note(seat, Kind.EXPIRED, text))
-        return actions
+        """Refuse what could not be sent in time; give up what got no answer."""
+        return [*self._control.handle_timeout(now), *self._adjust()]
 
     # Within
 
@@ -477,32 +340,25 @@ class Group:
 
     def _adjust(self) -> list[Action]:
         """Start or stop the RTU as the masters need it; a pending con is waited for."""
-        wanted = self._always or self._is_anyone_started
+        wanted = self._always or self._masters.is_anyone_started
         if wanted and self._transfer is _Transfer.STOPPED:
             self._transfer = _Transfer.STARTING
             return [StartTransfer()]
-        if not wanted and self._transfer is _Transfer.STARTED:
-            self._transfer = _Transfer.STOPPING
-            return [StopTransfer()]
-        return []
+        if wanted or self._transfer is not _Transfer.STARTED:
+            return []
+        if self._control.owes_deactivations:  # a stopped RTU takes nothing any more
+            return []
+        self._transfer = _Transfer.STOPPING
+        return [StopTransfer()]
 
     def _master_out(self, seat: Seat, undelivered: Iterable[Run]) -> list[Action]:
-        master = self._masters[seat]
-        if not master.is_started:
+        if not self._masters[seat].is_started:
             return []
-        master.is_started = False
-        self._everyone = {}
-        if not self._is_anyone_started:
+        self._masters.set_started(seat, False)
+        if not self._masters.is_anyone_started:
             for run in undelivered:
                 self._kept.keep_events(run)
         return self._adjust()
-
-    @property
-    def _is_anyone_started(self) -> bool:
-        return any(master.is_started for master in self._masters.values())
-
-    def _ca_toward(self, seat: Seat, ca: int) -> int:
-        return self._masters[seat].from_rtu_ca.get(ca, ca)
 
     def _once(self, kind: Kind, asdu: Asdu, text: str, *what: object) -> Note:
         """A note that is always counted and put into words the first time only."""
@@ -512,10 +368,3 @@ class Group:
             return Note(RTU, kind)
         said.add(key)
         return Note(RTU, kind, text)
-
-
-def _name(asdu: Asdu) -> str:
-    try:
-        return TypeId(asdu.type_id).name
-    except ValueError:
-        return f"type {asdu.type_id}"

@@ -16,6 +16,7 @@ BROADCAST_TYPES: Final = frozenset(
     {TypeId.C_IC_NA_1, TypeId.C_CI_NA_1, TypeId.C_CS_NA_1, TypeId.C_RP_NA_1}
 )
 """Types that may be addressed to all stations."""
+INTERROGATIONS: Final = frozenset({TypeId.C_IC_NA_1, TypeId.C_CI_NA_1})
 PARAMETERS: Final = frozenset(range(110, 114))
 SINGLE_OBJECT: Final = COMMANDS | PARAMETERS | frozenset(range(100, 108))
 """Types that carry exactly one object, SQ = 0, in control direction."""
@@ -95,6 +96,22 @@ def check(asdu: Asdu, known_ca: bool) -> Fault | None:
     if not known_ca and not (asdu.ca == BROADCAST and type_id in BROADCAST_TYPES):
         return Fault.UNKNOWN_CA
     return Fault.SEVERAL_OBJECTS if several else None
+
+
+def is_freeze(asdu: Asdu) -> bool:
+    """Whether a counter interrogation freezes or resets counters: FRZ other than 0."""
+    return asdu.type_id == TypeId.C_CI_NA_1 and bool(asdu.objects[3] & 0xC0)
+
+
+def forbidden(asdu: Asdu, rights: str, clock: str) -> str:
+    """Why the master's options do not let a faultless ASDU pass; empty if they do."""
+    if rights == "monitor" and (
+        asdu.type_id not in INTERROGATIONS | {TypeId.C_RD_NA_1} or is_freeze(asdu)
+    ):
+        return "rights=monitor"
+    if clock == "refuse" and asdu.type_id == TypeId.C_CS_NA_1:
+        return "clock=refuse"
+    return ""
 
 
 def refusal_of(asdu: Asdu) -> Asdu:

@@ -15,12 +15,9 @@ from typing import Final, TypeAlias
 from core.protocol.asdu import Asdu
 from core.protocol.codes import BROADCAST, Cause, CauseNumber, TypeId, TypeNumber
 from core.routing.audience import ANSWERS, PRIVATE, object_addresses
-from core.routing.guard import COMMANDS
-
-Seat: TypeAlias = int
-"""Place of a master in its group, 1..n, also its originator slot; 0 is the RTU."""
-Key: TypeAlias = tuple[TypeNumber, int, int, int]
-"""Type, common address, object address, qualifier."""
+from core.routing.guard import COMMANDS, INTERROGATIONS, is_freeze
+from core.routing.policy import Seat
+from core.routing.same import Key, SameCommand
 
 LIMIT: Final = 65_536
 """Open questions per group; beyond it the oldest confirmed one is forgotten."""
@@ -36,6 +33,8 @@ _UNTAGGED: Final = {tagless: tagless + 13 for tagless in range(45, 52)}
 class Phase(Enum):
     """What a question still waits for."""
 
+    UNSENT = auto()
+    """Its turn, or room in the RTU's window."""
     ASKED = auto()
     """Its first answer."""
     CONFIRMED = auto()
@@ -60,15 +59,36 @@ class Question:
     """The originator address the RTU was given."""
     remaining: int = 1
     """Stations still to end it: more than one after a broadcast."""
-    phase: Phase = Phase.ASKED
+    others: tuple[tuple[Seat, Asdu], ...] = ()
+    """Further askers, each with the ASDU as he sent it: one interrogation may serve several."""
+    phase: Phase = Phase.UNSENT
+    was_silent: bool = False
+    """Whether it expired without any answer."""
     deadline: float = 0.0
     order: int = 0
     """The smaller, the older."""
 
     @property
+    def askers(self) -> list[tuple[Seat, Asdu]]:
+        """All who asked and have not left, each with his own ASDU."""
+        own = [] if self.seat is None else [(self.seat, self.asdu)]
+        return [*own, *self.others]
+
+    def leave(self, seat: Seat) -> None:
+        """One asker is gone: he gets no answer any more."""
+        if self.seat == seat:
+            self.seat = None
+        self.others = tuple(other for other in self.others if other[0] != seat)
+
+    @property
     def is_deactivation(self) -> bool:
         """Whether it asks to stop something."""
         return self.asdu.cause == Cause.DEACTIVATION
+
+    @property
+    def is_command(self) -> bool:
+        """Whether another master must not send the same meanwhile."""
+        return self.asdu.type_id in COMMANDS and self.asdu.cause == Cause.ACTIVATION
 
     @property
     def is_read(self) -> bool:
@@ -83,9 +103,9 @@ class Question:
             return False
         if asdu.type_id in COMMANDS:
             return not asdu.is_select
-        if asdu.type_id == TypeId.C_CI_NA_1:  # a freeze or reset ends with its confirmation
-            return not asdu.objects[3] & 0xC0
-        return asdu.type_id == TypeId.C_IC_NA_1 or asdu.type_id in PRIVATE
+        if asdu.type_id in INTERROGATIONS:  # a freeze or reset ends with its confirmation
+            return not is_freeze(asdu)
+        return asdu.type_id in PRIVATE
 
 
 _OPEN: Final = (Phase.ASKED, Phase.CONFIRMED, Phase.EXPIRED)
@@ -140,7 +160,8 @@ class Questions:
     however many are open: a flood in one group must not hold up the others.
     """
 
-    def __init__(self, command_timeout: float, term_timeout: float) -> None:
+    def __init__(self, command_timeout: float, term_timeout: float, same: SameCommand) -> None:
+        self._same = same
         self._command_timeout = command_timeout
         self._term_timeout = term_timeout
         self._count = 0
@@ -165,7 +186,7 @@ class Questions:
             self._leave(next(iter(victims or self._phases[Phase.ASKED])))
         self._count += 1
         question.order = self._count
-        self._enter(question, Phase.ASKED, now + self._command_timeout)
+        self._enter(question, Phase.ASKED, now, self._command_timeout)
 
     def answer(self, asdu: Asdu, now: float) -> Question | None:
         """The question a COT 7, 9, 10 or 44..47 from the RTU answers; None: nobody asked.
@@ -191,15 +212,35 @@ class Questions:
                 found.append(best)
         return found
 
+    def end(self, question: Question) -> None:
+        """Nothing more is due to a question, whatever it waited for."""
+        if question.phase in _OPEN:
+            self._leave(question)
+
+    def end_oldest(self, key: Key) -> None:
+        """End the oldest of these: it was answered by what is no answer by its cause."""
+        for phase in _OPEN:
+            here = self._index.get((key, None, None, phase, False))
+            if here is not None:
+                self._leave(here.first)
+                return
+
+    def renew(self, question: Question, now: float) -> None:
+        """Its data arrives: it is served, and has all its time again until the termination."""
+        if question.phase in _OPEN:
+            self._leave(question)
+            self._enter(question, Phase.CONFIRMED, now, self._term_timeout)
+
     def leave(self, seat: Seat) -> None:
         """The master is gone: its questions stay open, their answers are for nobody."""
         for question in self:
-            if question.seat == seat:
-                question.seat = None
+            question.leave(seat)
+        self._same.leave(seat)
 
     def clear(self) -> None:
         """The RTU is gone, and with it everything it was asked."""
         self._index.clear()
+        self._same.clear()
         for phase in self._phases.values():
             phase.clear()
 
@@ -219,9 +260,10 @@ class Questions:
                     self._leave(question)
                     continue
                 if phase is Phase.ASKED:
+                    question.was_silent = True
                     silent.append(question)
                 self._leave(question)
-                self._enter(question, Phase.EXPIRED, now + 5 * self._command_timeout)
+                self._enter(question, Phase.EXPIRED, now, 5 * self._command_timeout)
         return silent
 
     @property
@@ -266,25 +308,34 @@ class Questions:
 
     def _confirm(self, question: Question, now: float) -> None:
         self._leave(question)
-        self._enter(question, Phase.CONFIRMED, now + self._term_timeout)
+        self._enter(question, Phase.CONFIRMED, now, self._term_timeout)
         alike = self._index[_places(question)[0]]
         if alike.n > _ALIKE:
             oldest = alike.first
             if (oldest.seat, oldest.asdu) == (question.seat, question.asdu):
                 self._leave(oldest)
 
-    def _enter(self, question: Question, phase: Phase, deadline: float) -> None:
+    def _enter(self, question: Question, phase: Phase, now: float, seconds: float) -> None:
         question.phase = phase
-        question.deadline = deadline
+        question.deadline = now + seconds
         self._phases[phase][question] = None
         for place in _places(question):
             here = self._index.get(place)
             if here is None:
                 here = self._index[place] = _Oldest(phase)
             here.add(question)
+        if question.is_command:
+            key, seat = question.key, question.seat
+            if phase is Phase.ASKED:
+                self._same.wait(key, seat)
+            elif phase is Phase.CONFIRMED:
+                self._same.run(key, seat, now)
+            elif question.was_silent:
+                self._same.fall_silent(key, seat, now)
 
     def _leave(self, question: Question) -> None:
-        del self._phases[question.phase][question]
+        phase = question.phase
+        del self._phases[phase][question]
         places = _places(question)
         question.phase = Phase.OVER
         for place in places:
@@ -292,6 +343,14 @@ class Questions:
             here.remove_one()
             if not here.n:
                 del self._index[place]
+        if question.is_command:
+            key, seat = question.key, question.seat
+            if phase is Phase.ASKED:
+                self._same.wait_no_more(key, seat)
+            elif phase is Phase.CONFIRMED:
+                self._same.run_no_more(key, seat)
+            elif question.was_silent:
+                self._same.be_silent_no_more(key, seat)
 
 
 class _Oldest:

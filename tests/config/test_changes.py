@@ -51,6 +51,9 @@ MASTERS_ONLY = [
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,192.0.2.7", ("1/M/B",)),
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,,t1=18", ("1/M/B",)),
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,,same=old", ("1/M/B",)),
+    ("1,B,2407,5,Y,", "1,B,2407,5,Y,,same_ip=old", ("1/M/B",)),
+    ("1,B,2407,5,Y,", "1,B,2407,5,Y,,conns=3", ("1/M/B",)),
+    ("1,B,2407,5,Y,", "1,B,2407,5,Y,,conns=3,mode=pair", ("1/M/B",)),
     ("1,B,2407,5,Y,", "1,C,2407,5,Y,", ("1/M/C",)),
     ("1,A,2406,5,Y,\n1,B,2407,5,Y,", "1,A,2407,5,Y,\n1,B,2406,5,Y,", ("1/M/A", "1/M/B")),
 ]
@@ -74,6 +77,9 @@ WHOLE_GROUP = [
     ("1,R,,5,N,127.0.0.1:2404", "1,S,,5,N,127.0.0.1:2404"),
     ("1,R,,5,N,127.0.0.1:2404", "1,R,,5,N,127.0.0.1:2404,orphans=all"),
     ("1,A,2406,5,Y,\n1,B,2407,5,Y,", "1,B,2407,5,Y,\n1,A,2406,5,Y,"),
+    ("1,R,,5,N,127.0.0.1:2404", "1,R,,5,N,127.0.0.1:2404,ca=keep"),
+    ("1,A,2406,5,Y,", "1,A,2406,5,Y,,conns=3,mode=each"),
+    ("1,B,2407,5,Y,", "1,B,2407,5,Y,,conns=2,mode=each"),
     ("1,B,2407,5,Y,\n", ""),
     ("1,B,2407,5,Y,", "1,B,2407,5,Y,\n1,C,2409,5,Y,"),
     ("1,A,2406,5,Y,\n1,B,2407,5,Y,", "1,B,2406,5,Y,\n1,C,2407,5,Y,"),
@@ -85,6 +91,14 @@ def test_the_rtu_or_the_set_of_masters_restarts_its_group(before: str, after: st
     found = between(FILE.replace(before, after))
     assert kinds(found) == [(1, "restart"), (2, "unchanged")]
     assert found.of(Change.RESTART) == (1,)
+
+
+def test_more_or_fewer_seats_restart_the_group_and_other_options_of_its_masters_do_not() -> None:
+    old = config(FILE.replace("1,A,2406,5,Y,", "1,A,2406,5,Y,,mode=each,conns=3"))
+    more = config(FILE.replace("1,A,2406,5,Y,", "1,A,2406,5,Y,,mode=each,conns=4"))
+    same = config(FILE.replace("1,A,2406,5,Y,", "1,A,2406,5,Y,,mode=each,conns=3,same_ip=new"))
+    assert kinds(changes(old, more)) == [(1, "restart"), (2, "unchanged")]
+    assert kinds(changes(old, same)) == [(1, "masters"), (2, "unchanged")]
 
 
 def test_an_option_of_the_group_for_the_whole_file_restarts_all_groups() -> None:

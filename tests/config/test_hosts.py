@@ -40,6 +40,13 @@ def test_a_bad_item_of_an_rtu_is_named_and_the_others_are_used(item: str, reason
     assert config(text) == EXPECTED
 
 
+@pytest.mark.parametrize("item", ["rtu :2404", "rtu: 2404", " [::1] : 2404 ", "127.0.0.1\t: 2404"])
+def test_blanks_around_host_and_port_are_ignored(item: str) -> None:
+    text = RTU.replace("127.0.0.1:2404", item) + MASTER
+    assert lines(text) == []
+    assert str(config(text).groups[0].rtu.hosts[0]) == "".join(item.split())
+
+
 def test_an_rtu_without_a_good_item_is_refused() -> None:
     assert lines("11,RTU,,5,N,a;[b\n" + MASTER) == [
         f"E x.csv:1: column hosts: value 'a': has no port; {ENDPOINTS}",

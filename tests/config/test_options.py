@@ -53,8 +53,8 @@ DEFAULTS: dict[str, Value] = {
     "idletime": 60, "t0": 30, "t1": 15, "t2": 10, "t3": 20, "k": 12, "w": 8, "buffer": 50000,
     "startdt": "on_demand", "gi": "queue", "gi_data": "all", "orphans": "drop", "oa": "index",
     "ca": "map", "command_timeout": 10, "term_timeout": 120, "select_timeout": 30,
-    "interrogation_timeout": 60, "same": "new", "conns": 1, "mode": "pair", "rights": "full",
-    "clock": "forward",
+    "interrogation_timeout": 60, "same": "new", "same_ip": "all", "conns": 1, "mode": "pair",
+    "rights": "full", "clock": "forward",
 }  # fmt: skip
 
 
@@ -72,6 +72,8 @@ GOOD: list[tuple[str, str, Value]] = [
     ("w", "007", 7),
     ("startdt", "Always", "always"),
     ("gi_data", "BACKGROUND", "background"),
+    ("ca", "keep", "keep"),
+    ("same_ip", "Old", "old"),
     ("nogui", "", True),
     ("nogui", "Yes", True),
     ("nogui", "0", False),
@@ -107,6 +109,7 @@ BAD = [
     ("k", "-5", "is not a whole number"),
     ("k", "9" * 5000, "is not a whole number"),
     ("startdt", "ondemand", "is not one of the choices"),
+    ("same_ip", "replace", "is not one of the choices"),
     ("nogui", "perhaps", "is neither yes nor no"),
     ("ntp_server", "a b", "is not a host name or IP address"),
     ("ntp_server", "10.1.1.300", "is not a host name or IP address"),
@@ -122,6 +125,7 @@ def test_what_is_accepted_is_said_in_words() -> None:
     assert BY_NAME["t1"].accepted == "1 to 255 seconds"
     assert BY_NAME["k"].accepted == "a whole number from 1 to 32767"
     assert BY_NAME["same"].accepted == "new, replace or old"
+    assert BY_NAME["ca"].accepted == "map, pass or keep"
     assert BY_NAME["nogui"].accepted == "no value, or yes or no"
     assert BY_NAME["ntp_server"].accepted == "one host name or IP address"
 
@@ -139,6 +143,7 @@ NEAR = [
     ("T 3:", "t3"),
     ("idle_time", "idletime"),
     ("idltime", "idletime"),
+    ("same ip", "same_ip"),
     ("comand_timeout", "command_timeout"),
     ("ntp_update_every_secs", "ntp_update_every_sec"),
     ("id", None),

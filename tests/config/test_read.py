@@ -474,15 +474,6 @@ def test_the_port_of_a_refused_entry_is_free() -> None:
     assert config(text) == EXPECTED
 
 
-def test_a_group_has_at_most_255_masters() -> None:
-    rows = "".join(f"11,M{n},{3000 + n},5,Y\n" for n in range(256))
-    assert lines(RTU + rows) == [
-        "E x.csv:257: column id: value '11': has 255 masters already; "
-        "accepted: at most 255 in a group"
-    ]
-    assert len(config(RTU + rows).groups[0].masters) == 255
-
-
 ENDS = [
     (GROUP + "!\n12,X\n\n13,Y\n", 3, "!", "2 rows"),
     (GROUP + "!12,A,2406,5,Y\n", 3, "!12", "0 rows"),
@@ -524,16 +515,6 @@ def test_a_file_in_utf_16_says_what_it_is() -> None:
     ]
 
 
-def test_the_later_dialect_is_named_in_one_line() -> None:
-    text = "# ini file - iec104MM2SS-1port-v1.0.csv,,\n1,RTU,2406,5,4,60,15,10,20,8,12,1000,Y,all\n"
-    assert lines(text) == [
-        "E x.csv:1: column id: value '# ini file - iec104MM2SS-1port-v1.0.csv': says that the file "
-        "has one row for each RTU with all its masters on one port, which is not read yet; "
-        "accepted: one row for each RTU and for each master"
-    ]
-    assert config(text) == Config()
-
-
 def test_the_file_name_is_given_and_escaped() -> None:
     (diagnostic,) = read(b"", "a\nb.csv")[1]
     assert str(diagnostic).startswith("a\\nb.csv:1: column id: ")
@@ -568,10 +549,3 @@ def test_every_row_is_accounted_for() -> None:
     ]
     assert reading.worst is Severity.ERROR
     assert read_fully(GROUP.encode(), "x.csv").worst is None
-
-
-@pytest.mark.parametrize("row", ["rights,monitor\n", "clock,refuse\n", "conns,3\n", "gi,forward\n"])
-def test_an_option_this_version_does_not_act_on_is_never_taken_in_silence(row):
-    name, value = row.strip().split(",")
-    (line,) = lines(row + RTU + MASTER)
-    assert line.startswith(f"W x.csv:1: column {name}: value '{value}': is understood, but this")

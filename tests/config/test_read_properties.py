@@ -51,6 +51,7 @@ def well_formed(data: bytes) -> None:
     assert len(keys) == len(set(keys))
     for group in reading.config.groups:
         assert group.masters
+        assert sum(master.seats for master in group.masters) <= 255
         for entry in group.entries:
             # What was settled once contradicts nothing any more.
             assert entry.options.w <= entry.options.k
@@ -76,6 +77,35 @@ def test_reading_never_raises_on_any_settings(
     settings = "".join(f"{name},{value}\n" for name, value in rows)
     options = ",".join(f"{name}={value}" for name, value in cells)
     well_formed((settings + RTU + MASTER.strip() + "," + options).encode())
+
+
+ONE_PORT_WORDS = WORDS + [o.name + "=2" for o in OPTIONS] + ["all", "old", "255", "1000", "abc"]
+ONE_PORT_ROW = st.tuples(
+    st.sampled_from(["1", "2", "3", "3.5", "", "#", "t1", "k", "nogui", "!"]),
+    st.sampled_from(["RTU", "Substation Harbour", "", "\0"]),
+    st.sampled_from(["2401", "2402", "2403", "0", ""]),
+    st.sampled_from(["5", "65535", "5;6", ""]),
+    *[st.sampled_from(["", "1", "5", "12", "255", "1000", "32767", "0", "x"])] * 8,
+    st.sampled_from(["Y", "n", "", "?"]),
+    st.sampled_from(["all", "OLD", "new", "", "?"]),
+    st.sampled_from(["127.0.0.1:2404", "a:1;b", "b", ""]),
+    st.sampled_from(["", "192.0.2.0/24", "10.1.1.300"]),
+).map(list)
+LOOSE_ROW = st.lists(st.sampled_from(ONE_PORT_WORDS) | st.text(max_size=5), max_size=19)
+
+
+@given(
+    st.lists(st.builds(list.__add__, ONE_PORT_ROW, LOOSE_ROW.map(lambda row: row[:3])) | LOOSE_ROW),
+    st.integers(0, 8),
+    st.sampled_from([",", ";", "\t"]),
+)
+def test_reading_never_raises_on_rows_of_the_later_dialect(
+    rows: list[list[str]], place: int, delimiter: str
+) -> None:
+    rows.insert(place, ["# iec104MM2SS-1port-v1.0", "sys name"])
+    quoted = [['"' + c.replace('"', '""') + '"' for c in cells] for cells in rows]
+    well_formed("\n".join(delimiter.join(cells) for cells in rows).encode())
+    well_formed("\n".join(delimiter.join(cells) for cells in quoted).encode())
 
 
 @given(MUTATED)
@@ -112,6 +142,9 @@ def options_of(draw: st.DrawFn, scope: Scope) -> Options:
             values[option.name] = draw(st.integers(option.low, option.high))
         else:
             values[option.name] = float(draw(st.integers(option.low, option.high)))
+    if values.get("mode") == "each":
+        # Four of them fit into a group.
+        values["conns"] = draw(st.integers(1, 63))
     values["k"] = draw(st.integers(1, 32767))
     values["w"] = draw(st.integers(1, values["k"]))
     values["t1"] = float(draw(st.integers(2, 255)))

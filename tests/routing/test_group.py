@@ -16,7 +16,8 @@ from core.routing.actions import (
     StopTransfer,
 )
 from core.routing.actions import TestRtu as AskTest  # pytest would collect it
-from core.routing.group import Group, MasterPolicy, Policy
+from core.routing.group import Group
+from core.routing.policy import MasterPolicy, Policy
 
 from .asdus import asdu, changed, deliver, event, obj, one_object
 
@@ -237,7 +238,7 @@ def test_each_of_several_numbers_gets_its_end_of_initialization():
 
 @pytest.mark.parametrize("ca", [32, 99])
 def test_the_rtus_own_end_of_initialization_is_never_forwarded(ca):
-    group = online(orphans="all", keeps_unknown_ca=True)
+    group = online(orphans="all", ca="pass")
     [note] = hears(group, asdu(70, 4, bytes(4), ca=ca, oa=1))
     assert (note.seat, note.kind) == (RTU, Kind.INFO)
     assert note.text
@@ -410,7 +411,7 @@ def test_data_of_an_unlisted_common_address_is_dropped_counted_and_said_once():
 
 
 def test_unlisted_common_addresses_pass_unmapped_if_told_so():
-    group = online(1, 2, keeps_unknown_ca=True)
+    group = online(1, 2, ca="pass")
     foreign = event(7, ca=99)
     assert hears(group, event(1), foreign) == [
         everyone(event(1), 1, 2),
@@ -571,10 +572,7 @@ def test_one_answer_serves_the_readers_of_all_its_objects_once_each():
     asks(group, 2, asdu(102, 5, obj(5), ca=102, oa=1), asdu(102, 5, obj(6), ca=102, oa=1))
     asks(group, 3, asdu(102, 5, obj(7), ca=103, oa=2))
     data = asdu(1, 5, obj(5, 1, 0, 1), count=3, sq=True)
-    assert hears(group, data) == [
-        deliver(data, (2, 1, 102)),
-        deliver(data, (3, 2, 103)),
-    ]
+    assert hears(group, data) == [deliver(data, (2, 1, 102), (3, 2, 103))]
 
 
 def test_requested_data_for_a_reader_who_left_is_for_nobody():
@@ -950,7 +948,7 @@ def test_the_oldest_events_go_when_more_come_than_the_buffer_holds():
 
 
 def test_kept_events_keep_the_common_address_they_came_from():
-    group = Group(Policy(keeps_unknown_ca=True), [32, 33], [MasterPolicy([101, 102])])
+    group = Group(Policy(ca="pass"), [32, 33], [MasterPolicy([101, 102])])
     group.rtu_connected(0.0, always=True)
     group.rtu_started(0.0)
     a, b, c = event(1), event(2, ca=33), event(3, ca=99)

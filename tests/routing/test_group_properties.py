@@ -33,7 +33,8 @@ from core.routing.actions import (
     StopTransfer,
 )
 from core.routing.actions import TestRtu as AskTest
-from core.routing.group import Group, MasterPolicy, Policy
+from core.routing.group import Group
+from core.routing.policy import MasterPolicy, Policy
 
 from .asdus import ANSWERS, asdu, changed, obj
 
@@ -635,11 +636,11 @@ ANYTHING = st.lists(
     steps=ANYTHING,
     oa=st.sampled_from(["index", "zero", "keep"]),
     orphans=st.sampled_from(["drop", "all"]),
-    keeps=st.booleans(),
+    ca=st.sampled_from(["map", "pass", "keep"]),
 )
 @settings(max_examples=250, deadline=None)
-def test_garbage_raises_nothing_and_reaches_started_masters_only(steps, oa, orphans, keeps):
-    policy = Policy(oa=oa, orphans=orphans, keeps_unknown_ca=keeps, buffer=5)
+def test_garbage_raises_nothing_and_reaches_started_masters_only(steps, oa, orphans, ca):
+    policy = Policy(oa=oa, orphans=orphans, ca=ca, buffer=5)
     group = Group(policy, [32], [MasterPolicy([n]) for n in (101, 102, 103)])
     now = 0.0
     group.rtu_connected(now)
