@@ -32,12 +32,13 @@ def too_few_files(config: Config, limit: int | None) -> str | None:
     """A sentence if the limit is too low for what was loaded."""
     if limit is None:
         return None
-    links = sum(1 + 2 * len(group.masters) for group in config.groups)
-    needed = links + _OVERHEAD
+    masters = [master for group in config.groups for master in group.masters]
+    ports_and_links = sum(1 + master.options.conns for master in masters)
+    needed = len(config.groups) + ports_and_links + _OVERHEAD
     if needed <= limit:
         return None
     return (
-        f"this file needs about {needed} open files (a port and a connection for each master), "
+        f"this file needs about {needed} open files (a port and its connections for each master), "
         f"the system allows {limit}: raise it (ulimit -n, LimitNOFILE), or some masters will be "
         "refused"
     )
