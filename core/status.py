@@ -70,6 +70,7 @@ class EntryStatus:
     detail: str = ""
     """Why, in words: the last error, what is being tried."""
     peer: str = ""
-    """Remote `address:port` of the connection, if any."""
+    """Remote `address:port` of the connection, if any; of several the started ones first, joined by
+    ", ", three at most: "a, b, c and 2 more"."""
     connected_at: datetime | None = None
     """Local wall time."""

@@ -12,7 +12,6 @@ from core.connections.resolver import Resolver
 from core.feed import Feed
 from core.gateway.hub import Hub
 from core.logs import LogWriter
-from core.routing.policy import Seat
 from core.status import Counters, EntryStatus
 
 _log = logging.getLogger("iec104.gateway")
@@ -122,19 +121,23 @@ class Gateway:
             groups = {group.id: group for group in config.groups}
             fresh: list[GroupConfig] = []
             ending: list[Hub] = []
-            masters: list[tuple[Hub, dict[Seat, MasterEntry]]] = []
+            masters: list[tuple[Hub, dict[int, MasterEntry]]] = []
             for change in difference.groups:
                 group = groups.get(change.group)
+                hub = self._hubs.get(change.group)
                 whole = change.kind in (Change.ADDED, Change.REMOVED, Change.RESTART)
-                if whole or (group is not None and group.rtu.key in restart):
-                    if change.group in self._hubs:
-                        ending.append(self._hubs[change.group])
+                if group is not None and hub is not None:
+                    # Another number of seats would move those of the masters that follow.
+                    whole |= group.rtu.key in restart or not hub.has_places_for(group.masters)
+                if whole:
+                    if hub is not None:
+                        ending.append(hub)
                     if group is not None:
                         fresh.append(group)
-                elif group is not None:
+                elif group is not None and hub is not None:
                     keys = restart | set(change.masters)
-                    entries = {s: m for s, m in enumerate(group.masters, 1) if m.key in keys}
-                    masters.append((self._hubs[group.id], entries))
+                    entries = {n: m for n, m in enumerate(group.masters, 1) if m.key in keys}
+                    masters.append((hub, entries))
             await self._stop_hubs(ending)
             if self._is_stopping:
                 return

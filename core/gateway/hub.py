@@ -13,15 +13,16 @@ from typing import Concatenate, Final, ParamSpec
 from core.config import GroupConfig, MasterEntry
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
+from core.connections.stream import Stream
 from core.feed import Feed
 from core.gateway.journal import Journal
 from core.gateway.master import MasterEnd
+from core.gateway.place import Place
 from core.gateway.rtu import RtuEnd
 from core.logs import Level, LogWriter
 from core.protocol.link import (
     Event,
     Irregular,
-    Link,
     LinkFailed,
     Started,
     State,
@@ -50,6 +51,8 @@ from core.routing.policy import MasterPolicy, Policy, Seat
 _LAST_WORDS: Final = 0.4
 """Seconds masters get, after the RTU is lost, to take what the window still holds back."""
 _LAST_WORDS_STEP: Final = 0.02
+_HANDOVER: Final = 60.0
+"""Seconds a stream of data waits for another connection of its master to start."""
 
 
 _P = ParamSpec("_P")
@@ -78,8 +81,9 @@ def _group_step(
 class Hub:
     """One group, running from :meth:`start` to :meth:`stop`. I/O thread only.
 
-    ``rtu`` and ``ends`` (by seat, from 1 on) are its connections' ends; ``due`` is never later than
-    the group's next deadline.
+    ``rtu`` and ``ends`` (by position in the configuration, from 1 on) are its entries; each master
+    entry has one seat of the group or several in a row. ``due`` is never later than the group's
+    next deadline.
     """
 
     def __init__(
@@ -92,19 +96,25 @@ class Hub:
         self._feed = feed
         journal = Journal(config.rtu, logs, feed, io.loop.time)
         self.rtu = RtuEnd(io, resolver, self, config.rtu, journal)
-        self.ends = {seat: self._end(seat, m) for seat, m in enumerate(config.masters, 1)}
+        self.ends: dict[int, MasterEnd] = {}
+        self._places: dict[Seat, Place] = {}
+        for position, entry in enumerate(config.masters, 1):
+            self._add_end(position, len(self._places) + 1, entry)
         self._group = self._new_group()
         self._brake = Brake()
-        self._touched: list[MasterEnd] = []
-        self._held: set[MasterEnd] = set()  # masters whose acknowledgement waits for the RTU
+        self._touched: list[Place] = []
+        self._held: set[Place] = set()  # masters whose acknowledgement waits for the RTU
         self._todo: deque[Action] = deque()
         self._is_busy = False
         self._is_stopping = False
         self._ending: asyncio.Task[None] | None = None
 
-    def _end(self, seat: int, entry: MasterEntry) -> MasterEnd:
+    def _add_end(self, position: int, first_seat: Seat, entry: MasterEntry) -> MasterEnd:
         journal = Journal(entry, self._logs, self._feed, self._io.loop.time)
-        return MasterEnd(self._io, self._resolver, self, seat, entry, journal)
+        end = MasterEnd(self._io, self._resolver, self, first_seat, entry, journal)
+        self.ends[position] = end
+        self._places.update({place.seat: place for place in end.places})
+        return end
 
     def _new_group(self) -> Group:
         entry = self.rtu.entry
@@ -122,7 +132,8 @@ class Hub:
             select_timeout=options.select_timeout,
             interrogation_timeout=options.interrogation_timeout,
         )
-        return Group(policy, entry.numbers, [_policy_of(e.entry) for e in self.ends.values()])
+        masters = [_policy_of(place.end.entry) for place in self._places.values()]
+        return Group(policy, entry.numbers, masters)
 
     # Life
 
@@ -146,29 +157,45 @@ class Hub:
     async def _end_in_order(self) -> None:
         for end in self.ends.values():
             end.close()
+        self._end_selections(self._io.loop.time())
         await self.rtu.stop()
         self._io.unwatch(self)
         for end in self.ends.values():
-            self.master_over(end, "gateway stopped", at_once=False)
+            self._end_connections(end, "gateway stopped")
             end.journal.line("stopped")
         self.rtu.end("gateway stopped")
         self.rtu.journal.line("stopped")
 
-    def close_masters(self, seats: Iterable[Seat]) -> None:
-        """Close the ports and links of these masters; :meth:`renew_masters` follows."""
-        for seat in seats:
-            end = self.ends[seat]
-            end.close()
-            self.master_over(end, "entry restarted", at_once=False)
+    def has_places_for(self, masters: Sequence[MasterEntry]) -> bool:
+        """Whether each of these entries has as many seats as the one in its position here."""
+        return [entry.seats for entry in masters] == [len(e.places) for e in self.ends.values()]
 
-    def renew_masters(self, masters: Mapping[Seat, MasterEntry]) -> None:
-        """Give these seats a new entry, with a link and outbox of its own."""
-        for seat, entry in masters.items():
-            end = self.ends[seat] = self._end(seat, entry)
-            self._group.replace_master(seat, _policy_of(entry))
+    def close_masters(self, positions: Iterable[int]) -> None:
+        """Close the ports and links of these entries; :meth:`renew_masters` follows."""
+        for position in positions:
+            end = self.ends[position]
+            end.close()
+            self._end_connections(end, "entry restarted")
+
+    def renew_masters(self, masters: Mapping[int, MasterEntry]) -> None:
+        """Put new entries into these positions, each with as many seats as the one before it."""
+        for position, entry in masters.items():
+            end = self._add_end(position, self.ends[position].places[0].seat, entry)
+            for place in end.places:
+                self._group.replace_master(place.seat, _policy_of(entry))
             end.start()
             if self.rtu.stream is not None and self.rtu.was_usable:
                 end.open()
+
+    def _end_connections(self, end: MasterEnd, reason: str) -> None:
+        for place in end.places:
+            for stream in list(place.connections):
+                self.connection_over(place, stream, reason, may_move=False, at_once=False)
+
+    @_group_step
+    def _end_selections(self, now: float) -> None:
+        self._carry_out(self._group.end_selections(now), now)
+        self.rtu_room(now)
 
     def deadline_passed(self, now: float) -> None:
         """Called by the tick."""
@@ -177,6 +204,7 @@ class Hub:
     @_group_step
     def _deadlines(self, now: float) -> None:
         self._carry_out(self._group.handle_timeout(now), now)
+        self._let_out(now)
         self.due = self._group.due
 
     def group_failed(self, error: Exception) -> None:
@@ -186,7 +214,13 @@ class Hub:
         self._is_busy = False
         for end in self.ends.values():
             end.close()
-            end.drop("internal error in the group", at_once=True)
+            for stream in list(end.connections):
+                end.drop(stream, "internal error in the group", at_once=True)
+            end.publish()
+        for place in self._places.values():
+            place.end_handover()
+            place.outbox.clear()
+            place.is_started = False
         self._held.clear()
         self._group = self._new_group()
         self.rtu.end(f"internal error: {error!r}")
@@ -241,58 +275,151 @@ class Hub:
         return self._brake.is_on
 
     @_group_step
-    def master_turned(self, end: MasterEnd, events: Sequence[Event], now: float) -> None:
+    def master_turned(
+        self, place: Place, stream: Stream, events: Sequence[Event], now: float
+    ) -> None:
         for event in events:
             if type(event) is Run:
-                end.counters.asdus_in += len(event.sizes)
+                if stream is not place.stream:  # ended by what came before in the same read
+                    break
+                place.counters.asdus_in += len(event.sizes)
                 room = self.rtu.stream.link.room if self.rtu.stream is not None else 0
-                self._carry_out(self._group.from_master(end.seat, event, now, room), now)
+                self._carry_out(self._group.from_master(place.seat, event, now, room), now)
                 self._let_out(now)  # before what follows in the same read, a STOPDT perhaps
             else:
-                self._master_event(end, event, now)
-        stream = end.stream
+                self._master_event(place, stream, event, now)
         if events:
             self.due = min(self.due, self._group.due)
-            if stream is not None and self._group.waits_for_rtu(end.seat):
+            if stream is place.stream and self._group.waits_for_rtu(place.seat):
                 stream.link.hold_acks = True
-                self._held.add(end)
+                self._held.add(place)
         if self._brake.is_on:
             self._try_release(now)
-        if stream is not None:
-            stream.flush(now)
+        stream.flush(now)
 
-    def _master_event(self, end: MasterEnd, event: Event, now: float) -> None:
+    def _master_event(self, place: Place, stream: Stream, event: Event, now: float) -> None:
+        end = place.end
         match event:
             case Started():
-                end.journal.line("startdt act/con done")
-                self._carry_out(self._group.master_started(end.seat, now), now)
-                end.journal.line("end of initialization transmitted")
+                self._master_started(place, stream, now)
             case Stopped():
-                end.journal.line("stopdt act received")
-                withdrawn = end.outbox.withdraw()
-                self._carry_out(self._group.master_stopped(end.seat, withdrawn, now), now)
+                self._master_stopped(place, stream, now)
             case TestConfirmed():
-                end.old_answered()
+                end.answered(stream)
             case Irregular(detail):
-                end.journal.line(f"tolerated: {detail}", Level.WARNING)
+                end.tell(stream, f"tolerated: {detail}", Level.WARNING)
             case LinkFailed():
-                if end.stream is not None:
-                    end.journal.link_failed(event, end.stream.host)
-                self.master_over(end, str(event))
+                end.journal.link_failed(event, stream.host)
+                self.connection_over(place, stream, str(event))
         end.publish()
 
+    def _master_started(self, place: Place, stream: Stream, now: float) -> None:
+        end = place.end
+        if stream is not place.stream:
+            if place.is_started:
+                self._move(place, stream, now)
+                return
+            n = place.prefer(stream)
+            if n:
+                end.journal.line(f"{n} ASDUs not acknowledged before data transfer was stopped")
+        elif place.handover is not None:  # it stopped, and was the first to start again
+            self._handover_over(place, "")
+        end.tell(stream, "startdt act/con done")
+        place.is_started = True
+        self._carry_out(self._group.master_started(place.seat, now), now)
+        end.tell(stream, "end of initialization transmitted")
+
+    def _master_stopped(self, place: Place, stream: Stream, now: float) -> None:
+        place.end.tell(stream, "stopdt act received")
+        # Started again in the same read: it wants the stream for itself.
+        if place.reserve and stream.link.state is not State.STARTED:
+            self._begin_handover(place, now)
+        else:
+            place.is_started = False
+            withdrawn = place.outbox.withdraw()
+            self._carry_out(self._group.master_stopped(place.seat, withdrawn, now), now)
+            self._let_out(now)
+
     @_group_step
-    def master_over(self, end: MasterEnd, reason: str, *, at_once: bool = True) -> None:
-        undelivered = end.drop(reason, at_once=at_once)
-        if undelivered is None:
+    def connection_over(
+        self, place: Place, stream: Stream, reason: str, *,
+        may_move: bool = True, at_once: bool = True,
+    ) -> None:  # fmt: skip
+        counted = stream is place.stream
+        if not place.end.drop(stream, reason, at_once=at_once):
             return
-        self._held.discard(end)
         now = self._io.loop.time()
-        self._carry_out(self._group.master_lost(end.seat, undelivered, now), now)
-        self._let_out(now)
+        end = place.end
+        if counted:
+            self._held.discard(place)
+        if counted and place.is_started and place.reserve and may_move:
+            end.tell(stream, f"disconnected: {reason}; its data waits for another connection")
+            if place.handover is None:
+                self._begin_handover(place, now)
+        elif counted or place.is_empty:
+            undelivered, n = place.clear()
+            tail = f", {n} ASDUs not acknowledged" if n else ""
+            end.tell(stream, f"disconnected: {reason}{tail}")
+            if place.is_started or place.is_empty:
+                self._master_lost(place, undelivered, now)
+            place.call_reserve()
+        else:
+            end.tell(stream, f"disconnected: {reason}")
+        self.due = min(self.due, self._group.due)
         end.publish()
         # Not at once: what is still to be done for the old connection must not meet the new one.
         self._io.loop.call_soon(end.place_is_free)
+
+    def _master_lost(self, place: Place, undelivered: Sequence[Run], now: float) -> None:
+        place.end_handover()
+        place.is_started = False
+        self._carry_out(self._group.master_lost(place.seat, undelivered, now), now)
+        self._let_out(now)
+
+    # One master, several connections
+
+    def _move(self, place: Place, stream: Stream, now: float) -> None:
+        """A connection in reserve has started: it gets the stream of data from where it was."""
+        old = place.stream
+        n = place.take_over(stream)
+        self._held.discard(place)
+        first = f", {n} ASDUs not acknowledged go first" if n else ""
+        place.end.tell(stream, f"startdt act/con done, takes the data over{first}")
+        if old is not None:
+            place.end.tell(old, f"stopped: {stream.peer} has taken the data over")
+            old.flush(now)
+        self._carry_out(self._group.master_moved(place.seat, now), now)
+        self._let_out(now)
+
+    def _begin_handover(self, place: Place, now: float) -> None:
+        """Another connection may start: to the group it is as if the master were still there."""
+        why = "no other connection has started"
+        place.handover = self._io.loop.call_later(_HANDOVER, self._handover_over, place, why)
+        self._carry_out(self._group.master_moved(place.seat, now, left=True), now)
+        self._let_out(now)
+
+    @_group_step
+    def _handover_over(self, place: Place, why: str, late: Sequence[Run] = ()) -> None:
+        """Nobody else gets the data: the ordinary end of what was started.
+
+        ``late`` is what came too late to be put into the outbox.
+        """
+        now = self._io.loop.time()
+        place.end_handover()
+        place.is_started = False
+        if place.stream is None:
+            undelivered, n = place.clear()
+            place.end.journal.line(f"{why}, {n} ASDUs not acknowledged", Level.WARNING)
+            self._master_lost(place, (*undelivered, *late), now)
+            place.call_reserve()
+        else:
+            withdrawn = [*place.outbox.withdraw(), *late]
+            if why:
+                place.end.journal.line(why, Level.WARNING)
+            self._carry_out(self._group.master_stopped(place.seat, withdrawn, now), now)
+            self._let_out(now)
+        self.due = min(self.due, self._group.due)
+        place.end.publish()
 
     # What the group decided
 
@@ -314,7 +441,7 @@ class Hub:
             case Deliver():
                 self._deliver(action, now)
             case Note(seat):
-                (self.rtu if seat == RTU else self.ends[seat]).note(action)
+                self._note(seat, action)
             case OpenPorts():
                 self.rtu.became_usable()
                 for end in self.ends.values():
@@ -324,7 +451,7 @@ class Hub:
                     end.close()
                 self._last_words(reason, now + _LAST_WORDS)
             case CloseMaster(seat, reason):
-                self.master_over(self.ends[seat], reason)
+                self._close_master(self._places[seat], reason)
             case CloseRtu(reason):
                 self.rtu.end(reason)
             case TestRtu() | StartTransfer() | StopTransfer():
@@ -350,29 +477,35 @@ class Hub:
                     self.rtu.stream.link.send(run, address)
                     self.rtu.journal.counters.asdus_out += n
                 continue
-            end = self.ends[seat]
-            stream = end.stream
-            if stream is None:
+            place = self._places[seat]
+            if not place.is_started:  # it was ended after the group had said this
                 continue
-            fill = end.outbox.put(run, address)
+            fill = place.outbox.put(run, address)
             if fill is not Fill.OK:
                 if fill is Fill.FULL:
-                    self._too_far_behind(end, run)
+                    self._too_far_behind(place, run)
                     continue
-                self._brake_for(stream.link, now)
-            end.counters.asdus_out += n
-            if not end.is_touched:
-                end.is_touched = True
-                self._touched.append(end)
+                self._brake_for(place, now)
+            place.counters.asdus_out += n
+            if not place.is_touched:
+                place.is_touched = True
+                self._touched.append(place)
+
+    def _note(self, seat: Seat, note: Note) -> None:
+        if seat == RTU:
+            self.rtu.note(note)
+        else:
+            place = self._places[seat]
+            place.end.journal.note(note, place.host, place.peer)
 
     def _flush(self, now: float) -> None:
         touched = self._touched
         if touched:
             self._touched = []
-            for end in touched:
-                end.is_touched = False
-                if end.stream is not None:
-                    end.stream.flush(now)
+            for place in touched:
+                place.is_touched = False
+                if place.stream is not None:
+                    place.stream.flush(now)
 
     def _let_out(self, now: float) -> None:
         """Give the RTU what its window takes, and acknowledge the masters whose turn that was."""
@@ -382,29 +515,44 @@ class Hub:
             if actions:
                 self._carry_out(actions, now)
                 stream.flush(now)
+            self.due = min(self.due, self._group.due)
         if self._held:
-            for end in [end for end in self._held if not self._group.waits_for_rtu(end.seat)]:
-                self._held.discard(end)
-                if end.stream is not None:
-                    end.stream.link.hold_acks = False
-                    end.stream.flush(now)
+            for place in [p for p in self._held if not self._group.waits_for_rtu(p.seat)]:
+                self._held.discard(place)
+                if place.stream is not None:
+                    place.stream.link.hold_acks = False
+                    place.stream.flush(now)
 
     # Slow masters
 
-    def _too_far_behind(self, end: MasterEnd, run: Run) -> None:
-        lost = end.outbox.waiting + len(run)
-        end.counters.dropped += lost
-        text = f"more than {end.outbox.capacity} ASDUs behind, {lost} lost to this master"
-        end.journal.line(text, Level.WARNING)
-        self.master_over(end, text)
+    def _too_far_behind(self, place: Place, run: Run) -> None:
+        lost = place.outbox.waiting + len(run)
+        text = f"more than {place.outbox.capacity} ASDUs behind"
+        if place.handover is not None:
+            if place.stream is None:  # else the group counts it, as after every STOPDT
+                place.counters.dropped += lost
+            self._handover_over(place, f"{text} while no other connection started", (run,))
+            return
+        place.counters.dropped += lost
+        text = f"{text}, {lost} lost to this master"
+        place.end.journal.line(text, Level.WARNING)
+        self._close_master(place, text)
 
-    def _brake_for(self, link: Link, now: float) -> None:
-        if self.rtu.stream is not None and self._brake.wants_on(link.acknowledged_at, now):
+    def _close_master(self, place: Place, reason: str) -> None:
+        """Its own fault: the connection that counts is ended, and no other gets its data."""
+        if place.stream is not None:
+            self.connection_over(place, place.stream, reason, may_move=False)
+
+    def _brake_for(self, place: Place, now: float) -> None:
+        if self.rtu.stream is None or place.stream is None or place.handover is not None:
+            return
+        if self._brake.wants_on(place.stream.link.acknowledged_at, now):
             self.rtu.stream.link.hold_acks = True
             self._io.loop.call_later(LONGEST, self._release, True)
 
     def _try_release(self, now: float) -> None:
-        self._release(all(e.outbox.waiting * 4 < e.outbox.capacity for e in self.ends.values()))
+        boxes = [p.outbox for p in self._places.values() if p.handover is None]
+        self._release(all(box.waiting * 4 < box.capacity for box in boxes))
 
     def _release(self, is_time: bool) -> None:
         now = self._io.loop.time()
@@ -417,16 +565,21 @@ class Hub:
         now = self._io.loop.time()
         is_time = self._is_stopping or now >= until
         somebody_waits = False
-        for end in self.ends.values():
-            stream = end.stream
-            if stream is None:
-                continue
-            if end.outbox.waiting and stream.link.state is State.STARTED and not is_time:
+        for place in self._places.values():
+            stream = place.stream
+            started = stream is not None and stream.link.state is State.STARTED
+            if place.outbox.waiting and started and not is_time:
                 somebody_waits = True
-            else:
-                # What is in the window is on its way; only what never left is undelivered.
-                withdrawn = end.outbox.withdraw()
-                self._carry_out(self._group.master_stopped(end.seat, withdrawn, now), now)
-                self.master_over(end, reason, at_once=False)
+            elif not place.is_empty:
+                # What is in the window is on its way; only what never left is undelivered. In the
+                # window of a connection that was lost nothing is on its way.
+                if stream is None:
+                    place.outbox.rewind()
+                place.end_handover()
+                place.is_started = False
+                withdrawn = place.outbox.withdraw()
+                self._carry_out(self._group.master_stopped(place.seat, withdrawn, now), now)
+                for each in list(place.connections):
+                    self.connection_over(place, each, reason, may_move=False, at_once=False)
         if somebody_waits:
             self._io.loop.call_later(_LAST_WORDS_STEP, self._last_words, reason, until)

@@ -89,14 +89,19 @@ class Journal:
         self.line(text, level)
         return True
 
-    def note(self, note: Note, host: str) -> None:
-        """Count and, where it has words, log what the group noted about this entry."""
+    def note(self, note: Note, host: str, peer: str = "") -> None:
+        """Count and, where it has words, log what the group noted about this entry.
+
+        ``host`` and ``peer`` are the address of the connection without and with its port; ``peer``
+        is named in front of what it did wrong.
+        """
         counter = _COUNTER.get(note.kind)
         if counter is not None:
             setattr(self.counters, counter, getattr(self.counters, counter) + note.n)
         if note.text:
             level = Level.INFO if counter is None else Level.WARNING
-            if self.often(note.text, level) and note.kind in _SECURITY:
+            text = f"{peer}: {note.text}" if peer and note.kind in _SECURITY else note.text
+            if self.often(text, level) and note.kind in _SECURITY:
                 kind = _SECURITY[note.kind]
                 self.security(f"{kind} ({note.why})" if note.why else kind, host, note.text)
 

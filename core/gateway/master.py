@@ -1,29 +1,28 @@
-"""A master's end of a group: its port, who may come in, and which connection counts."""
+"""A master entry's end of a group: its port, its places, and which connections get one."""
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from core.config import MasterEntry
-from core.connections.listener import Listener, has_ipv6
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream, endpoint_text
 from core.gateway.journal import Journal
+from core.gateway.place import Place
+from core.gateway.port import Port
 from core.gateway.timing import timing_of
 from core.logs import Level
 from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
-from core.protocol.run import Run
-from core.routing.actions import Note
 from core.routing.policy import Seat
 from core.status import MasterState
 
 _CORPSE_LIMIT: Final = 3.0
-"""Seconds an old connection has to answer a test while a new one waits."""
-_RETRY_PORT: Final = 3.0
-_REFRESH_NAMES: Final = 300.0
+"""Seconds the connections there are have to answer a test while a new one waits."""
+_PEERS_SHOWN: Final = 3
 
 
 class MasterOwner(Protocol):
@@ -34,40 +33,47 @@ class MasterOwner(Protocol):
         """Whether the hub wants to hear of every acknowledgement."""
         ...
 
-    def master_turned(self, end: "MasterEnd", events: Sequence[Event], now: float) -> None:
+    def master_turned(
+        self, place: Place, stream: Stream, events: Sequence[Event], now: float
+    ) -> None:
         """What came of octets or of a deadline."""
         ...
 
-    def master_over(self, end: "MasterEnd", reason: str, *, at_once: bool = True) -> None:
-        """End the current connection, whoever ended it."""
+    def connection_over(
+        self, place: Place, stream: Stream, reason: str, *, may_move: bool = True
+    ) -> None:
+        """End a connection. ``may_move``: its data may go to another one of the same place."""
         ...
 
 
 class MasterEnd:
-    """One master entry; ``stream`` is the connection that counts, if anybody is connected."""
+    """One master entry, with the seats from ``first_seat`` on.
+
+    ``connections`` are those that have a place, the oldest first. ``mode=each`` has a place for
+    every connection, ``mode=pair`` one place for all.
+    """
 
     def __init__(
-        self, io: IoThread, resolver: Resolver, owner: MasterOwner, seat: Seat,
+        self, io: IoThread, resolver: Resolver, owner: MasterOwner, first_seat: Seat,
         entry: MasterEntry, journal: Journal,
     ) -> None:  # fmt: skip
-        self.seat = seat
         self.entry = entry
         self.journal = journal
         self.counters = journal.counters
         self.timing = timing_of(entry.options)
-        self.outbox = Outbox(entry.options.buffer)
-        self.stream: Stream | None = None
-        self.is_touched = False
+        self.places = tuple(
+            Place(self, seat, entry.options.buffer)
+            for seat in range(first_seat, first_seat + entry.seats)
+        )
+        self.connections: dict[Stream, Place] = {}
         self._io = io
-        self._resolver = resolver
         self._owner = owner
-        self._listener: Listener | None = None
-        self._is_open = False
-        self._port_retry: asyncio.TimerHandle | None = None
-        self._names_task: asyncio.Task[None] | None = None
-        self._named: frozenset[str] = frozenset()
+        self._port = Port(io, resolver, entry, journal, self._accepted, self.publish)
+        # The one that was left first is taken first, so that an originator address, which late
+        # answers may still carry, rests as long as it can.
+        self._free = deque(self.places)
         self._waiting: Stream | None = None
-        self._last_host = ""
+        self._untested: set[Stream] = set()
         self._corpse_check: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -75,143 +81,146 @@ class MasterEnd:
         entry = self.entry
         numbers = ";".join(map(str, entry.numbers))
         hosts = "any" if entry.hosts.is_open else str(entry.hosts) or "nobody"
-        self.journal.head(f"port {entry.port}, RTU number {numbers}, hosts {hosts}")
-
-    # The port
+        several = ""
+        if entry.options.conns > 1:
+            several = f", {entry.options.conns} connections, mode {entry.options.mode}"
+        self.journal.head(f"port {entry.port}, RTU number {numbers}, hosts {hosts}{several}")
 
     def open(self) -> None:
-        """Let the master connect; a port that cannot be had is retried until :meth:`close`."""
-        if self._is_open:
-            return
-        self._is_open = True
-        if self.entry.hosts.names:
-            self._names_task = self._io.spawn(self._resolve_names(), f"names of {self.entry.key}")
-        self._listen()
+        """Let the master connect."""
+        self._port.open()
 
     def close(self) -> None:
-        """Close the port; a connection lives on until the hub ends it."""
-        self._is_open = False
-        if self._port_retry is not None:
-            self._port_retry.cancel()
-            self._port_retry = None
-        if self._names_task is not None:
-            self._names_task.cancel()
-            self._names_task = None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        """Close the port; connections live on until the hub ends them."""
+        self._port.close()
         self._refuse_waiting("the port is closed")
         self.publish()
 
-    def drop(self, reason: str, *, at_once: bool) -> Sequence[Run] | None:
-        """End the connection: what the master had not acknowledged; None if there was none."""
-        stream, self.stream = self.stream, None
-        if stream is None:
-            return None
+    def drop(self, stream: Stream, reason: str, *, at_once: bool) -> bool:
+        """End a connection that has a place and take it from there; whether it had one."""
+        place = self.connections.pop(stream, None)
+        if place is None:
+            return False
         if not at_once:
             stream.flush(self._io.loop.time())
         stream.close(reason, at_once=at_once)
-        undelivered = tuple(self.outbox.undelivered())
-        n = self.outbox.clear()
-        tail = f", {n} ASDUs not acknowledged" if n else ""
-        self.journal.line(f"disconnected: {reason}{tail}")
-        return undelivered
+        self._untested.discard(stream)
+        place.go(stream)
+        if place.is_empty:
+            self._free.append(place)
+        return True
 
-    def note(self, note: Note) -> None:
-        """Count and log what the group noted about this master."""
-        self.journal.note(note, self._last_host)
+    def tell(self, stream: Stream, text: str, level: Level = Level.INFO) -> None:
+        """A line about one connection, which is named if there may be several."""
+        several = self.entry.options.conns > 1
+        self.journal.line(f"{stream.peer}: {text}" if several else text, level)
 
     def publish(self) -> None:
         """Say what this master's entry is doing, from what is so."""
-        stream = self.stream
-        if stream is not None:
-            started = stream.link.state is State.STARTED
+        self._publish(None)
+
+    def _publish(self, connected: bool | None) -> None:
+        if self.connections:
+            started = [s for s in self.connections if s.link.state is State.STARTED]
             state = MasterState.ONLINE if started else MasterState.CONNECTED
-            self.journal.say(state, "", stream.peer)
-        elif self._listener is not None:
+            others = [s for s in self.connections if s not in started]
+            peers = [stream.peer for stream in (*started, *others)]
+            text = ", ".join(peers[:_PEERS_SHOWN])
+            if len(peers) > _PEERS_SHOWN:
+                text += f" and {len(peers) - _PEERS_SHOWN} more"
+            self.journal.say(state, "", text, connected)
+        elif self._port.is_listening:
             self.journal.say(MasterState.LISTENING, connected=False)
-        elif not self._is_open:
+        elif not self._port.is_open:
             self.journal.say(MasterState.HELD, connected=False)
-
-    def _listen(self) -> None:
-        if not self._is_open or self._listener is not None:
-            return
-        port = self.entry.port
-        try:
-            self._listener = Listener(self._io, self._bind_address(), port, self._accepted)
-        except OSError as error:
-            why = f"port {port} cannot be opened: {error.strerror or error}"
-            if self.journal.status.detail != why:
-                self.journal.line(f"{why}; retried every {_RETRY_PORT:g} s", Level.ERROR)
-            self.journal.say(MasterState.ERROR, why, connected=False)
-            self._port_retry = self._io.loop.call_later(_RETRY_PORT, self._listen)
-            return
-        self.journal.line(f"listening on port {port}")
-        self.publish()
-
-    def _bind_address(self) -> str:
-        # A socket for both families unless the filter speaks of IPv4 alone.
-        hosts = self.entry.hosts
-        is_ipv4 = not hosts.is_open and not hosts.names
-        if is_ipv4 and all(network.version == 4 for network in hosts.networks):
-            return "0.0.0.0"
-        return "::" if has_ipv6() else "0.0.0.0"
 
     # Who comes in
 
     def _accepted(self, sock: socket.socket, host: str) -> None:
         self.counters.connections += 1
-        if not (self.entry.hosts.admits_address(host) or host in self._named):
+        if not self._port.admits(host):
             self._refuse(sock, host, "not in the list of hosts")
             return
-        current = self.stream
-        if current is None:
-            self._refuse_waiting("a newer connection came")
-            self._take(sock)
+        options = self.entry.options
+        known = [stream for stream in self.connections if stream.host == host]
+        if known and options.same_ip == "old":
+            self._refuse(sock, host, f"connected already from {known[0].peer}")
             return
-        same = self.entry.options.same
-        if same == "replace" and host == current.host:
-            self._owner.master_over(self, "replaced by a new connection from the same address")
-            self._take(sock)
-        elif same != "new":
-            self._refuse(sock, host, f"connected already from {current.peer}")
+        if known and options.same_ip == "new":
+            for stream in known:
+                self._replace(stream)
+        if len(self.connections) < options.conns:
+            self._refuse_waiting("a newer connection came")
+            self._admit(sock)
+        elif options.same == "new":
+            self._let_wait(sock)
+        elif options.same == "replace" and known:
+            idle = [stream for stream in known if stream.link.state is not State.STARTED]
+            self._replace((idle or known)[0])
+            self._admit(sock)
         else:
-            self._let_wait(sock, current)
+            first = next(iter(self.connections))
+            self._refuse(sock, host, f"connected already from {first.peer}")
 
-    def _let_wait(self, sock: socket.socket, current: Stream) -> None:
-        """Ask the old connection whether it lives; the new one is served, but not started."""
+    def _replace(self, stream: Stream) -> None:
+        place = self.connections.get(stream)
+        if place is not None:
+            why = "replaced by a new connection from the same address"
+            self._owner.connection_over(place, stream, why)
+
+    def _admit(self, sock: socket.socket) -> None:
+        if self._port.is_open:
+            self._seat(self._new_stream(sock))
+        else:  # closed since, by an error of ours in what the replaced connection left behind
+            sock.close()
+
+    def _let_wait(self, sock: socket.socket) -> None:
+        """Ask the connections there are whether they live; the new one is served, not started."""
         self._refuse_waiting("a newer connection came")
-        # Its outbox comes with its place.
-        self._waiting = stream = self._new_stream(sock, Outbox(self.entry.options.buffer))
+        self._waiting = stream = self._new_stream(sock)
         stream.link.hold_start = True
-        now = self._io.loop.time()
-        current.link.test(now)
-        current.flush(now)
+        tested = list(self.connections)
+        if len(tested) == 1:
+            text = f"second connection from {stream.peer}: testing the first, {tested[0].peer}"
+        else:
+            text = f"one connection too many, from {stream.peer}: testing the {len(tested)} others"
+        self.journal.often(text)
+        self._untested = set(tested)
         limit = min(self.timing.t1, _CORPSE_LIMIT)
-        self.journal.often(
-            f"second connection from {stream.peer}: testing the first, {current.peer}"
-        )
-        self._corpse_check = self._io.loop.call_later(limit, self._old_is_dead)
+        self._corpse_check = self._io.loop.call_later(limit, self._somebody_is_dead)
+        now = self._io.loop.time()
+        for each in tested:
+            each.link.test(now)
+            each.flush(now)
 
-    def old_answered(self) -> None:
-        """The connection that counts has confirmed a test: who waits for its place is refused."""
-        self._refuse_waiting("the first connection is alive; conns=2 would let both in")
+    def answered(self, stream: Stream) -> None:
+        """A connection has confirmed a test: if all have, who waits for a place is refused."""
+        self._untested.discard(stream)
+        if self._waiting is not None and not self._untested:
+            n = self.entry.options.conns
+            who = "the first connection is alive" if n == 1 else f"all {n} connections are alive"
+            advice = f"conns={n + 1} would let {'both' if n == 1 else 'all'} in"
+            self._refuse_waiting(f"{who}; {advice}")
 
-    def _old_is_dead(self) -> None:
+    def _somebody_is_dead(self) -> None:
         self._corpse_check = None
-        if self._waiting is not None:
-            self._owner.master_over(self, "no answer to a test while a new connection waited")
+        for stream, place in self.connections.items():
+            if self._waiting is not None and stream in self._untested:
+                why = "no answer to a test while a new connection waited"
+                self._owner.connection_over(place, stream, why)
+                return
 
     def place_is_free(self) -> None:
-        """The connection that counted is gone: who waits takes over."""
+        """A connection is gone: who waits takes its place."""
         waiting = self._waiting
-        if waiting is None or self.stream is not None or not self._is_open:
+        if waiting is None or not self._port.is_open:
+            return
+        if len(self.connections) >= self.entry.options.conns:
             return
         self._end_waiting()
-        waiting.link.outbox = self.outbox
-        self._count_on(waiting)
+        place = self._seat(waiting)
         now = self._io.loop.time()
-        self._owner.master_turned(self, waiting.link.release_start(now), now)
+        self._owner.master_turned(place, waiting, waiting.link.release_start(now), now)
 
     def _refuse_waiting(self, why: str) -> None:
         waiting = self._waiting
@@ -222,22 +231,20 @@ class MasterEnd:
 
     def _end_waiting(self) -> None:
         self._waiting = None
+        self._untested.clear()
         if self._corpse_check is not None:
             self._corpse_check.cancel()
             self._corpse_check = None
 
-    def _waiting_turned(self, events: Sequence[Event], now: float) -> None:
-        waiting = self._waiting
-        if waiting is None:
-            return
+    def _waiting_turned(self, stream: Stream, events: Sequence[Event], now: float) -> None:
         for event in events:
             if isinstance(event, LinkFailed):
                 self._end_waiting()
-                self.journal.link_failed(event, waiting.host)
-                self.journal.often(f"second connection from {waiting.peer} given up: {event}")
-                waiting.close(str(event), at_once=True)
+                self.journal.link_failed(event, stream.host)
+                self.journal.often(f"second connection from {stream.peer} given up: {event}")
+                stream.close(str(event), at_once=True)
                 return
-        waiting.flush(now)
+        stream.flush(now)
 
     def _refuse(self, sock: socket.socket, host: str, why: str) -> None:
         try:
@@ -246,7 +253,7 @@ class MasterEnd:
             peer = host
         sock.close()
         self._say_refused(host, peer, why)
-        if self.stream is None:
+        if not self.connections:
             self.journal.say(MasterState.REFUSED, f"{peer}: {why}", connected=False)
 
     def _say_refused(self, host: str, peer: str, why: str) -> None:
@@ -254,20 +261,23 @@ class MasterEnd:
         self.journal.often(f"refused {peer}: {why}")
         self.journal.security("refused peer", host, why)
 
-    def _new_stream(self, sock: socket.socket, outbox: Outbox) -> Stream:
+    def _new_stream(self, sock: socket.socket) -> Stream:
+        # An outbox that is worth something comes with the place, to the connection that counts.
+        outbox = Outbox(self.entry.options.buffer)
         link = Link(Role.CONTROLLED, self.timing, outbox, self._io.loop.time())
         stream = Stream(self._io, self, link, sock)
         self._io.spawn(self._bind(stream), f"connection of {self.entry.key}")
         return stream
 
-    def _take(self, sock: socket.socket) -> None:
-        self._count_on(self._new_stream(sock, self.outbox))
-
-    def _count_on(self, stream: Stream) -> None:
-        self.stream = stream
-        self._last_host = stream.host
+    def _seat(self, stream: Stream) -> Place:
+        """Give a connection a place; there must be room."""
+        is_first = not self.connections
+        place = self._free.popleft() if self._free else self.places[0]
+        self.connections[stream] = place
+        place.come(stream)
         self.journal.line(f"connected from {stream.peer}")
-        self.journal.say(MasterState.CONNECTED, "", stream.peer, connected=True)
+        self._publish(True if is_first else None)
+        return place
 
     async def _bind(self, stream: Stream) -> None:
         try:
@@ -275,42 +285,33 @@ class MasterEnd:
         except OSError as error:
             self.stream_ended(stream, f"connection lost: {error}")
 
-    async def _resolve_names(self) -> None:
-        while True:
-            found: set[str] = set()
-            for name in self.entry.hosts.names:
-                try:
-                    found.update(await self._resolver.addresses(name))
-                except OSError as error:
-                    self.journal.line(f"host {name} not resolved: {error}", Level.WARNING)
-            self._named = frozenset(found)
-            await asyncio.sleep(_REFRESH_NAMES)
-
     # What the stream says
 
     def link_turned(self, stream: Stream, events: Sequence[Event], now: float) -> None:
-        if stream is self._waiting:
-            self._waiting_turned(events, now)
+        if not events and not self._owner.is_braking:
+            stream.flush(now)  # an acknowledgement, nearly always: the window may have opened
             return
-        if stream is not self.stream:
-            return
-        if events or self._owner.is_braking:
-            self._owner.master_turned(self, events, now)
-        else:  # an acknowledgement, nearly always: the window may have opened
-            stream.flush(now)
+        place = self.connections.get(stream)
+        if place is not None:
+            self._owner.master_turned(place, stream, events, now)
+        elif stream is self._waiting:
+            self._waiting_turned(stream, events, now)
 
     def room_again(self, stream: Stream, now: float) -> None:
         stream.flush(now)
 
     def stream_ended(self, stream: Stream, reason: str) -> None:
-        if stream is self.stream:
-            self._owner.master_over(self, reason)
+        place = self.connections.get(stream)
+        if place is not None:
+            self._owner.connection_over(place, stream, reason)
         elif stream is self._waiting:
             self._end_waiting()
 
     def owner_failed(self, stream: Stream, error: Exception) -> None:
         self.journal.failed(error)
-        if stream is self.stream:
-            self._owner.master_over(self, f"internal error: {error!r}")
+        place = self.connections.get(stream)
+        if place is not None:
+            why = f"internal error: {error!r}"
+            self._owner.connection_over(place, stream, why, may_move=False)
         else:
             stream.close("internal error", at_once=True)

@@ -111,8 +111,9 @@ class RtuEnd:
             self.publish()
 
     def stop_transfer(self, now: float) -> None:
-        """STOPDT act."""
+        """STOPDT act, behind the I-frames handed over before."""
         if self.stream is not None:
+            self.stream.flush(now)
             self.stream.link.stop(now)
             self.journal.line("stopdt transmitted")
             self.stream.flush(now)

@@ -134,14 +134,15 @@ class Link:
     ``due`` is never later than the next deadline (monotonic seconds; it may be earlier, then
     ``handle_timeout`` finds nothing to do and moves it on). ``hold_acks`` keeps acknowledgements
     back until t2 forces them. ``hold_start`` keeps a controlled link stopped: a STARTDT act is
-    answered by :meth:`release_start`.
+    answered by :meth:`release_start`. ``outbox`` may be changed while the link is not started, and
+    in answer to Started before anything is sent.
     """
 
     __slots__ = (
         "_ack_due", "_ack_forced", "_control", "_fragment", "_fragment_since", "_heard_at",
-        "_irregular", "_paused_at", "_ra", "_start_due", "_started_at", "_stop_due", "_test_due",
-        "_va", "_wants_start", "acknowledged_at", "due", "hold_acks", "hold_start", "is_failed",
-        "outbox", "role", "state", "timing", "vr", "vs",
+        "_irregular", "_late", "_paused_at", "_ra", "_start_due", "_started_at", "_stood_down",
+        "_stop_due", "_test_due", "_va", "_wants_start", "acknowledged_at", "due", "hold_acks",
+        "hold_start", "is_failed", "outbox", "role", "state", "timing", "vr", "vs",
     )  # fmt: skip
 
     def __init__(self, role: Role, timing: Timing, outbox: Outbox, now: float) -> None:
@@ -161,6 +162,8 @@ class Link:
         """When the peer last acknowledged something (monotonic seconds)."""
         self._va = 0  # oldest own frame not acknowledged
         self._ra = 0  # what we have acknowledged to the peer
+        self._late = 0  # of those from _va on: of a stream that another connection took over
+        self._stood_down = False
         self._heard_at = now
         self._fragment = b""
         self._fragment_since = NEVER
@@ -206,6 +209,25 @@ class Link:
             self._wants_start = False
             self._take_u(UFunction.STARTDT_ACT, events, now)
         return events
+
+    def stand_down(self) -> None:
+        """Another connection of the same master takes the stream over: acknowledge, and stop.
+
+        Controlled role, any state; RuntimeError once the link has failed. A STOPDT con that waited
+        is sent. ``outbox`` is a new and empty one from here on: the old one is the caller's, to
+        rewind and give to the other link. The peer may still acknowledge what it was sent here,
+        now or after the next STARTDT; until it does, those frames count for k (60870-5-104, 10).
+        """
+        if self.role is not Role.CONTROLLED or self.is_failed:
+            raise RuntimeError("only a controlled link that has not failed can stand down")
+        self._acknowledge_now()
+        if self.state is State.UNCONFIRMED:
+            self._confirm_stop()
+        self.state = State.STOPPED
+        self.hold_acks = False
+        self.outbox = Outbox(self.outbox.capacity)
+        self._late = self.outstanding
+        self._stood_down = True
 
     def send(self, run: Run, address: Address) -> Level:
         """Queue a run for the peer; FULL means it was not taken."""
@@ -387,9 +409,15 @@ class Link:
         if n > (self.vs - self._va) & _RING:
             return Reason.RECEIVE_SEQUENCE, f"N(R) {nr} received, {self._va} to {self.vs} possible"
         if n:
-            self.outbox.acknowledge(n)
+            self.outbox.acknowledge(n if not self._late else self._without_late(n))
             self._va = nr
         return None
+
+    def _without_late(self, n: int) -> int:
+        """How many of ``n`` acknowledged frames are of the present stream."""
+        late = min(n, self._late)
+        self._late -= late
+        return n - late
 
     def _take_lone_s(self, data: bytes, now: float) -> bool:
         """Take the commonest read from a master: one good S frame while started, nothing else."""
@@ -401,7 +429,7 @@ class Link:
             return False
         self._heard_at = now
         if n:
-            self.outbox.acknowledge(n)
+            self.outbox.acknowledge(n if not self._late else self._without_late(n))
             self._va = second >> 1
             self.acknowledged_at = now
         return True
@@ -421,7 +449,7 @@ class Link:
         return None
 
     def _take_s(self, nr: int) -> tuple[Reason, str] | None:
-        if self.state is State.STOPPED or self.state is State.STARTING:
+        if (self.state is State.STOPPED or self.state is State.STARTING) and not self._stood_down:
             return Reason.NOT_STARTED, f"S frame with N(R) {nr} while {self.state}"
         failure = self._take_nr(nr)
         if failure is None and self.state is State.UNCONFIRMED and self.vs == self._va:
@@ -466,10 +494,12 @@ class Link:
             self._note_irregular(events, f"{function.name} while {self.state}")
             return
         self.state, reply, event = answer
-        if isinstance(event, Started) and self.role is Role.CONTROLLING:
-            self._started_at = now
-            if self.outstanding:
-                self._arm(now + self.timing.t1)
+        if isinstance(event, Started):
+            self._stood_down = False
+            if self.role is Role.CONTROLLING or self._late:
+                self._started_at = now
+                if self.outstanding:
+                    self._arm(now + self.timing.t1)
         if reply is not None:
             self._answer(U_FRAMES[reply])
         if event is not None:
@@ -498,11 +528,13 @@ class Link:
     def _confirmation_due(self) -> float:
         """When t1 of the oldest own frame runs out.
 
-        What a stopped station never acknowledged has failed and is not waited for; if transfer
-        starts again the frames are still on the ring, and t1 begins anew.
+        What a stopped peer never acknowledged has failed and is not waited for; if transfer starts
+        again the frames are still on the ring, and t1 begins anew.
         """
-        oldest = self.outbox.oldest_sent_at if self.outstanding else None
-        if oldest is None or self.state in (State.STOPPED, State.STARTING):
+        if not self.outstanding or self.state in (State.STOPPED, State.STARTING):
+            return NEVER
+        oldest = self._started_at if self._late else self.outbox.oldest_sent_at
+        if oldest is None:
             return NEVER
         return max(oldest, self._started_at) + self.timing.t1
 

@@ -394,12 +394,12 @@ class Control:
 
     def _too_late(self, question: Question) -> list[Action]:
         """Refuse what the RTU's window has not taken in time: it must not be carried out later."""
-        why = "the RTU did not take it in time"
+        why = f"not sent to the RTU within {self._policy.command_timeout:g} s"
         self._count(question, -1)
         question.phase = Phase.OVER
         if not question.askers:
             asdu = question.asdu
-            text = f"{asdu.name} IOA {asdu.ioa}: the selection could not be ended, {why}"
+            text = f"{asdu.name} IOA {asdu.ioa}: the deactivation of a selection was {why}"
             return [Note(RTU, Kind.WARNING, text)]
         actions: list[Action] = []
         for seat, asdu in question.askers:

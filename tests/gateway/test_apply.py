@@ -7,6 +7,7 @@ import pytest
 from tests.gateway.running import NeverStops, heard, scripted
 from tests.support.gateway import Row, group, is_refused
 from tests.support.ports import free_ports
+from tests.support.wire import bitstring_command
 
 STOPDT_ACT = "680413000000"
 
@@ -291,3 +292,80 @@ def test_a_master_is_restarted_while_the_rtu_is_down(wire, run, quick):
     master = wire.master(port, 150)
     wire.wait(lambda: master.is_started, 8, "started with its new number")
     assert gateway.becomes("M/M1-1", "ONLINE")
+
+
+class Seats:
+    """A group whose first entry has three seats and whose second has one."""
+
+    def __init__(self, wire, run, options):
+        rtu_port, *self.ports = free_ports(3)
+        self.wire, self.rtu = wire, wire.rtu(rtu_port, 32)
+        rows = group(1, rtu_port, self.ports)
+        self.rows = [rows[0], replace(rows[1], options=options), rows[2]]
+        self.gateway = run(self.rows)
+        self.first = [wire.master(self.ports[0], 101, name=f"first {n}") for n in (1, 2)]
+        self.second = wire.master(self.ports[1], 102, name="second")
+        self.up()
+
+    def up(self):
+        masters = [*self.first, self.second]
+        self.wire.wait(
+            lambda: self.rtu.is_started and all(m.is_started for m in masters), 8, "all started"
+        )
+
+    def changed(self, place, *options):
+        rows = list(self.rows)
+        rows[place] = replace(rows[place], options=options)
+        return rows
+
+    def slots(self):
+        """The originator addresses under which the RTU hears of them."""
+        before = len(self.rtu.asked)
+        for i, master in enumerate((*self.first, self.second)):
+            master.ask(bitstring_command(5000 + before + i, before + i))
+            self.wire.wait(
+                lambda n=before + i: len(self.rtu.asked) > n, 3, "the command at the RTU"
+            )
+        return [one.oa for one in self.rtu.asked[before:]]
+
+
+def test_an_entry_of_several_seats_restarts_alone_and_keeps_them(wire, run, quick):
+    s = Seats(wire, run, ("conns=3", "mode=each"))
+    assert s.slots()[2] == 4
+    s.gateway.apply(s.changed(1, "conns=3", "mode=each", "t3=30"))
+    wire.wait(lambda: all(m.losses == 1 for m in s.first), 3, "restarted")
+    s.up()
+    assert sorted(s.slots()) == [1, 2, 4]
+    assert s.second.losses == s.rtu.losses == 0
+
+
+def test_the_entry_behind_one_of_several_seats_restarts_alone_on_its_own_seat(wire, run, quick):
+    s = Seats(wire, run, ("conns=3", "mode=each"))
+    s.gateway.apply(s.changed(2, "t3=30"))
+    wire.wait(lambda: s.second.losses == 1, 3, "restarted")
+    s.up()
+    assert s.slots()[2] == 4
+    assert s.rtu.losses == s.first[0].losses == s.first[1].losses == 0
+
+
+def test_another_number_of_seats_restarts_the_group(wire, run, quick):
+    s = Seats(wire, run, ("conns=3", "mode=each"))
+    s.gateway.apply(s.changed(1, "conns=2", "mode=each"))
+    wire.wait(lambda: s.rtu.losses == 1, 3, "restarted")
+    s.up()
+    assert sorted(s.slots()) == [1, 2, 3]
+
+
+def test_another_number_of_connections_of_a_pair_restarts_the_entry_alone(wire, run, quick):
+    rtu_port, *ports = free_ports(3)
+    rtu = wire.rtu(rtu_port, 32)
+    rows = group(1, rtu_port, ports)
+    gateway = run(rows)
+    one, other = wire.master(ports[0], 101), wire.master(ports[1], 102)
+    wire.wait(lambda: rtu.is_started and one.is_started and other.is_started, what="started")
+    gateway.apply([rows[0], replace(rows[1], options=("conns=2",)), rows[2]])
+    wire.wait(lambda: one.losses == 1, 3, "restarted")
+    wire.wait(lambda: one.is_started, 3, "back")
+    reserve = wire.master(ports[0], 101, name="reserve", starts=False)
+    wire.wait(lambda: reserve.is_connected, what="two are let in")
+    assert other.losses == rtu.losses == 0

@@ -14,7 +14,7 @@ RETRY = 0.2
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr("core.gateway.master._RETRY_PORT", RETRY)
+    monkeypatch.setattr("core.gateway.port._RETRY_PORT", RETRY)
 
 
 def test_a_taken_port_is_an_error_of_that_entry_and_opened_when_it_is_free(wire, run):
@@ -64,8 +64,8 @@ def test_a_taken_port_is_not_tried_ever_more_often_as_the_rtu_comes_and_goes(
             tries.append(time.monotonic())
             super().__init__(*args)
 
-    monkeypatch.setattr("core.gateway.master.Listener", Counted)
-    monkeypatch.setattr("core.gateway.master._RETRY_PORT", 0.4)
+    monkeypatch.setattr("core.gateway.port.Listener", Counted)
+    monkeypatch.setattr("core.gateway.port._RETRY_PORT", 0.4)
     rtu_port, taken = free_ports(2)
     rtu = wire.rtu(rtu_port, 32)
     with socket.create_server(("127.0.0.1", taken)):

@@ -7,6 +7,11 @@ import time
 from core.feed import Feed
 from core.gateway import Gateway
 from core.gateway.rtu import RtuEnd
+from core.protocol.asdu import Asdu
+from core.protocol.codes import Cause, TypeId
+from core.protocol.run import Run, address_of
+from core.routing.actions import RTU, Deliver
+from core.routing.group import Group
 from tests.connections.support import nothing_accepts
 from tests.gateway.running import KeptLogs, NeverStops, Running, config, heard, scripted
 from tests.support.gateway import group, is_refused
@@ -241,3 +246,45 @@ def test_an_error_of_ours_in_one_group_does_not_cost_another_its_orderly_end(
     assert two.times("stopped")
     assert "a fault of ours" in gateway.program_log()
     assert expected_errors
+
+
+def test_what_the_group_sends_to_the_rtu_at_the_end_goes_out_before_stopdt(wire, run, monkeypatch):
+    """A selection is ended at the RTU, for instance."""
+    last = Run.of(Asdu.of(TypeId.C_SC_NA_1, Cause.DEACTIVATION, 32, bytes.fromhex("88130081")))
+    actions = [Deliver(last, ((RTU, address_of(1, 32)),))]
+    monkeypatch.setattr(Group, "end_selections", lambda *_: actions)
+    rtu_port, ports = _two()
+    rtu = wire.rtu(rtu_port, 32)
+    gateway = run(group(1, rtu_port, ports))
+    master = wire.master(ports[0], 101)
+    wire.wait(lambda: master.is_started and rtu.is_started, what="started")
+    gateway.stop()
+    _assert_before_stopdt(rtu)
+
+
+def test_what_the_group_sends_when_the_last_master_stops_goes_out_before_stopdt(
+    wire, run, monkeypatch
+):
+    last = Run.of(Asdu.of(TypeId.C_SC_NA_1, Cause.DEACTIVATION, 32, bytes.fromhex("88130081")))
+    original = Group.master_stopped
+
+    def stopped(group_, seat, undelivered, now):
+        actions = original(group_, seat, undelivered, now)
+        return [Deliver(last, ((RTU, address_of(1, 32)),)), *actions]
+
+    monkeypatch.setattr(Group, "master_stopped", stopped)
+    rtu_port, ports = _two()
+    rtu = wire.rtu(rtu_port, 32)
+    run(group(1, rtu_port, ports))
+    master = wire.master(ports[0], 101)
+    wire.wait(lambda: master.is_started and rtu.is_started, what="started")
+    master.stop_transfer()
+    wire.wait(lambda: rtu.times("stopped"), what="STOPDT")
+    _assert_before_stopdt(rtu)
+
+
+def _assert_before_stopdt(rtu):
+    assert [one.cause for one in rtu.asked] == [8]
+    octets = [frame for _, way, frame in rtu.frames if way == "in"]
+    data = next(i for i, frame in enumerate(octets) if not frame[2] & 1)
+    assert data < octets.index(bytes.fromhex(STOPDT_ACT))

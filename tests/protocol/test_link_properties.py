@@ -424,3 +424,107 @@ def test_a_station_pours_and_every_event_arrives_across_the_end_of_the_ring(size
         net.deliver(net.station)
         net.check()
     net.settle()
+
+
+# One stream and two connections of its receiver, of which now one and now the other is started.
+
+
+class Pair:
+    """Two controlled links that share an outbox, and the peer at the other end of each."""
+
+    def __init__(self, k):
+        timing = Timing(k=k, w=1, **PERSEVERING)
+        self.box = Outbox(100_000)
+        self.links = [Link(CONTROLLED, timing, Outbox(100_000), 0.0) for _ in range(2)]
+        self.k = k
+        self.given = 0
+        self.seen = [0, 0]  # V(R) of each peer
+        self.said = [0, 0]  # its last N(R)
+        self.stretches = []  # what came between two switches
+        self.active = 1
+        self.switch()
+
+    def switch(self):
+        old, new = self.links[self.active], self.links[1 - self.active]
+        if self.stretches:
+            old.stand_down()
+            self.box.rewind()
+        self.active = 1 - self.active
+        events = new.receive(frames.STARTDT_ACT, 0.0)
+        assert [type(e).__name__ for e in events] == ["Started"]
+        new.outbox = self.box
+        self.stretches.append([])
+        self.flush()
+
+    def give(self, n):
+        numbers = range(self.given, self.given + n)
+        self.given += n
+        run = Run.of(*[Asdu(b"\x01\x01\x03\0\1\0" + i.to_bytes(4, "big")) for i in numbers])
+        self.links[self.active].send(run, ADDRESS)
+
+    def flush(self):
+        for which, link in enumerate(self.links):
+            for frame in frames.read(link.data_to_send(0.0)):
+                if isinstance(frame, I):
+                    assert which == self.active
+                    assert frame.ns == self.seen[which]
+                    self.seen[which] = (self.seen[which] + 1) % RING
+                    self.stretches[-1].append(int.from_bytes(frame.asdu[6:], "big"))
+            assert (self.seen[which] - self.said[which]) % RING <= self.k
+            assert link.outstanding == (self.seen[which] - self.said[which]) % RING
+
+    def acknowledge(self, which, n):
+        """By so many more frames of those under way, on a started or a stood down connection."""
+        under_way = (self.seen[which] - self.said[which]) % RING
+        self.said[which] = (self.said[which] + n % (under_way + 1)) % RING
+        link = self.links[which]
+        if which != self.active and not link._stood_down:  # it has never been started
+            return
+        assert list(link.receive(s_frame(self.said[which]), 0.0)) == []
+
+    def check(self):
+        expected = 0
+        for stretch in self.stretches:
+            if not stretch:
+                continue
+            # It begins with what was sent before, or with the very next, and has no gap.
+            assert stretch[0] <= expected
+            assert stretch == list(range(stretch[0], stretch[0] + len(stretch)))
+            expected = max(expected, stretch[-1] + 1)
+        return expected
+
+
+SWITCHED = st.lists(
+    st.one_of(
+        st.tuples(st.just("give"), st.just(0), st.integers(1, 20)),
+        st.tuples(st.just("acknowledge"), st.integers(0, 1), st.integers(0, 12)),
+        st.tuples(st.just("switch"), st.just(0), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from([1, 2, 5, 12]), START_NUMBERS, SWITCHED)
+def test_a_stream_that_is_switched_between_two_links_skips_nothing(k, first, deeds):
+    pair = Pair(k)
+    for which, link in enumerate(pair.links):
+        number(link, first, 0)
+        pair.seen[which] = pair.said[which] = first
+    for what, which, n in deeds:
+        match what:
+            case "give":
+                pair.give(n)
+            case "acknowledge":
+                pair.acknowledge(which, n)
+            case "switch":
+                pair.switch()
+        pair.flush()
+        pair.check()
+    event(f"switches: {min(len(pair.stretches) - 1, 5)}")
+    while pair.check() < pair.given or pair.links[pair.active].outstanding:
+        under_way = pair.links[pair.active].outstanding
+        assert under_way  # what waits is never stuck
+        pair.acknowledge(pair.active, under_way)
+        pair.flush()
+    assert list(pair.box.undelivered()) == []
