@@ -83,11 +83,12 @@ class Control:
             if refusal is not None:
                 actions += refusal
                 continue
-            if master.unsent >= master.policy.buffer:
+            buffer = master.policy.buffer - self._turns.waiting_of(seat)
+            if master.unsent >= buffer:
                 sent = self.to_rtu(room, now)
                 actions += sent
                 room -= len(sent)
-            if master.unsent >= master.policy.buffer:
+            if master.unsent >= buffer:
                 reason = f"more than {master.policy.buffer} control ASDUs wait for the RTU"
                 return [*actions, CloseMaster(seat, reason)]
             if asdu.type_id in INTERROGATIONS and not guard.is_freeze(asdu):
@@ -199,6 +200,7 @@ class Control:
         for stuck in self._turns.free(now):
             text = f"{stuck.asdu.name}: no progress, its turn is over"
             actions += [Note(seat, Kind.WARNING, text) for seat, _ in stuck.askers]
+            self._questions.give_up(stuck, now)
         while (question := self._turns.next()) is not None:
             self._accept(question, Run.of(question.asdu), now)
         return actions
@@ -259,6 +261,8 @@ class Control:
             seats = [asker for asker, _ in question.askers]
             if seat in seats and only in (None, question):
                 n += 1
+                if question.asdu.type_id in FILE_TYPES:  # its conversation has a gap now
+                    self._files.leave(seat)
                 if len(seats) == 1:
                     self._count(question, -1)
                     question.phase = Phase.OVER
@@ -278,8 +282,8 @@ class Control:
             if asdu.type_id in INTERROGATIONS:
                 self._turns.rtu_terminates = True
         question = self._questions.answer(asdu, now)
+        file_of = self._files.answered(asdu, now) if asdu.type_id in FILE_TYPES else None
         if question is None:
-            file_of = self._files.answered(asdu, now) if asdu.type_id in FILE_TYPES else None
             return None if file_of is None else Answer([file_of], [])
         actions: list[Action] = []
         if question.asdu.type_id in COMMANDS:

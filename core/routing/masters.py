@@ -45,10 +45,12 @@ class Masters:
             for key in [key for key in table if key[0] == seat]:
                 del table[key]
         self._masters[seat] = Master(policy)
+        self._everyone = {}
+        if not self._translates:
+            return
         for its, the_rtus in zip(policy.numbers, self._rtu_numbers, strict=True):
             self._to_rtu[seat, its] = the_rtus
             self._from_rtu[seat, the_rtus] = its
-        self._everyone = {}
 
     def set_started(self, seat: Seat, is_started: bool) -> None:
         """Whether data goes to this master."""
@@ -62,10 +64,9 @@ class Masters:
 
     def to_rtu(self, seat: Seat, ca: CommonAddress) -> CommonAddress | None:
         """The RTU's address for one a master uses; None if it is not one of the master's."""
-        found = self._to_rtu.get((seat, ca))
-        if found is None and not self._translates and ca != BROADCAST:
-            return ca
-        return found
+        if not self._translates:
+            return None if ca == BROADCAST else ca
+        return self._to_rtu.get((seat, ca))
 
     def from_rtu(self, seat: Seat, ca: CommonAddress) -> CommonAddress:
         """The master's address for one of the RTU; what is not listed stays as it is."""

@@ -24,6 +24,8 @@ LIMIT: Final = 65_536
 _ALIKE: Final = 512
 """Confirmed questions of one master, equal to the last octet, kept at most: an RTU without ACT_TERM
 would pile them up; whose termination comes makes no difference among them."""
+_NO_PROOF: Final = 1
+"""A slot that proves no echo: some RTUs answer everybody under it."""
 _EXPIRED_AT_ONCE: Final = 1000
 _SLACK: Final = 16
 _UNTAGGED: Final = {tagless: tagless + 13 for tagless in range(45, 52)}
@@ -39,8 +41,10 @@ class Phase(Enum):
     """Its first answer."""
     CONFIRMED = auto()
     """Its termination."""
+    SILENT = auto()
+    """Its first answer, which did not come in time: kept so that it reaches its asker or nobody."""
     EXPIRED = auto()
-    """Nothing: kept so that a late answer reaches its asker or nobody."""
+    """Its termination, which did not come in time: kept likewise."""
     OVER = auto()
     """Nothing, and it is not kept."""
 
@@ -62,8 +66,6 @@ class Question:
     others: tuple[tuple[Seat, Asdu], ...] = ()
     """Further askers, each with the ASDU as he sent it: one interrogation may serve several."""
     phase: Phase = Phase.UNSENT
-    was_silent: bool = False
-    """Whether it expired without any answer."""
     deadline: float = 0.0
     order: int = 0
     """The smaller, the older."""
@@ -108,7 +110,8 @@ class Question:
         return asdu.type_id in PRIVATE
 
 
-_OPEN: Final = (Phase.ASKED, Phase.CONFIRMED, Phase.EXPIRED)
+_OPEN: Final = (Phase.ASKED, Phase.CONFIRMED, Phase.SILENT, Phase.EXPIRED)
+_LATE: Final = (Phase.SILENT, Phase.EXPIRED)
 _Condition: TypeAlias = tuple[Phase, bool]
 """Phase of a question, and whether it is a deactivation."""
 _Place: TypeAlias = tuple[Key, int | None, bytes | None, Phase, bool]
@@ -118,15 +121,16 @@ _Place: TypeAlias = tuple[Key, int | None, bytes | None, Phase, bool]
 def _is_due(cause: CauseNumber, condition: _Condition) -> bool:
     """Whether a question in this condition waits for this very cause."""
     phase, is_deactivation = condition
+    is_unanswered = phase in (Phase.ASKED, Phase.SILENT)
     match cause:
         case Cause.ACTIVATION_TERMINATION:
-            return phase is Phase.CONFIRMED
+            return not is_unanswered
         case Cause.DEACTIVATION_CON:
-            return phase is Phase.ASKED and is_deactivation
+            return is_unanswered and is_deactivation
         case Cause.ACTIVATION_CON:
-            return phase is Phase.ASKED and not is_deactivation
+            return is_unanswered and not is_deactivation
         case _:
-            return phase is Phase.ASKED
+            return is_unanswered
 
 
 def _preference(cause: CauseNumber) -> tuple[tuple[_Condition, ...], ...]:
@@ -135,11 +139,13 @@ def _preference(cause: CauseNumber) -> tuple[tuple[_Condition, ...], ...]:
     for phase in _OPEN:
         for is_deactivation in (False, True):
             condition = phase, is_deactivation
-            rank = not _is_due(cause, condition), phase is Phase.EXPIRED
+            rank = not _is_due(cause, condition), phase in _LATE
             levels.setdefault(rank, []).append(condition)
     return tuple(tuple(levels[rank]) for rank in sorted(levels))
 
 
+_DUE_LEVELS: Final = 2
+"""The first levels of a preference: those that wait for the cause, fresh and late ones."""
 _PREFERENCES: Final = {cause: _preference(cause) for cause in (*ANSWERS, Cause.REQUEST)}
 
 
@@ -165,6 +171,7 @@ class Questions:
         self._command_timeout = command_timeout
         self._term_timeout = term_timeout
         self._count = 0
+        self._echoes: bool | None = None  # whether the RTU does; None: not known yet
         self._index: dict[_Place, _Oldest] = {}
         # Deadlines are constant within a phase, so each is in their order. Ordered dicts, because
         # a plain one searches through all that was ever taken from its front.
@@ -182,8 +189,8 @@ class Questions:
     def open(self, question: Question, now: float) -> None:
         """Remember a question that goes to the RTU now."""
         if len(self) >= LIMIT:
-            victims = self._phases[Phase.CONFIRMED] or self._phases[Phase.EXPIRED]
-            self._leave(next(iter(victims or self._phases[Phase.ASKED])))
+            kept = (self._phases[phase] for phase in (Phase.CONFIRMED, *_LATE, Phase.ASKED))
+            self._leave(next(iter(next(filter(None, kept)))))
         self._count += 1
         question.order = self._count
         self._enter(question, Phase.ASKED, now, self._command_timeout)
@@ -195,10 +202,13 @@ class Questions:
         """
         if asdu.ioa is None:
             return None
-        best = self._best(asdu, self._keys(asdu, asdu.type_id))
+        keys = self._keys(asdu, asdu.type_id)
+        best = self._best(asdu, keys)
         if best is None and asdu.type_id in _UNTAGGED:
-            best = self._best(asdu, self._keys(asdu, _UNTAGGED[asdu.type_id]))
+            keys = self._keys(asdu, _UNTAGGED[asdu.type_id])
+            best = self._best(asdu, keys)
         if best is not None:
+            self._learn_echo(asdu.oa, best, keys)
             self._advance(best, asdu, now)
         return best
 
@@ -231,6 +241,13 @@ class Questions:
             self._leave(question)
             self._enter(question, Phase.CONFIRMED, now, self._term_timeout)
 
+    def give_up(self, question: Question, now: float) -> None:
+        """Wait for its answer no more, but remember it."""
+        if question.phase in (Phase.ASKED, Phase.CONFIRMED):
+            late = Phase.SILENT if question.phase is Phase.ASKED else Phase.EXPIRED
+            self._leave(question)
+            self._enter(question, late, now, 5 * self._command_timeout)
+
     def leave(self, seat: Seat) -> None:
         """The master is gone: its questions stay open, their answers are for nobody."""
         for question in self:
@@ -241,6 +258,7 @@ class Questions:
         """The RTU is gone, and with it everything it was asked."""
         self._index.clear()
         self._same.clear()
+        self._echoes = None
         for phase in self._phases.values():
             phase.clear()
 
@@ -251,19 +269,17 @@ class Questions:
         """
         silent = []
         left = _EXPIRED_AT_ONCE
-        for phase in (Phase.EXPIRED, Phase.CONFIRMED, Phase.ASKED):
+        for phase in (*_LATE, Phase.CONFIRMED, Phase.ASKED):
             while (question := next(iter(self._phases[phase]), None)) is not None:
                 if question.deadline > now or not left:
                     break
                 left -= 1
-                if phase is Phase.EXPIRED:
+                if phase in _LATE:
                     self._leave(question)
                     continue
                 if phase is Phase.ASKED:
-                    question.was_silent = True
                     silent.append(question)
-                self._leave(question)
-                self._enter(question, Phase.EXPIRED, now, 5 * self._command_timeout)
+                self.give_up(question, now)
         return silent
 
     @property
@@ -279,17 +295,47 @@ class Questions:
 
     def _best(self, asdu: Asdu, keys: Sequence[Key]) -> Question | None:
         """In this order: echoed slot, identical objects, waiting for this, not expired, oldest."""
-        oa, objects = asdu.oa, asdu.objects
-        traits: list[tuple[int | None, bytes | None]] = [(None, objects), (None, None)]
-        if oa:
-            traits[:0] = [(oa, objects), (oa, None)]
-        for slot, octets in traits:
-            for level in _PREFERENCES[asdu.cause]:
-                places = [(key, slot, octets, *condition) for key in keys for condition in level]
-                firsts = [self._index[place].first for place in places if place in self._index]
-                if firsts:
-                    return min(firsts, key=lambda question: question.order)
+        for slot, octets, level in self._searches(asdu):
+            places = [(key, slot, octets, *condition) for key in keys for condition in level]
+            firsts = [self._index[place].first for place in places if place in self._index]
+            if firsts:
+                return min(firsts, key=lambda question: question.order)
         return None
+
+    def _searches(
+        self, asdu: Asdu
+    ) -> Iterator[tuple[int | None, bytes | None, tuple[_Condition, ...]]]:
+        """What to look for, the best first."""
+        objects, levels = (asdu.objects, None), _PREFERENCES[asdu.cause]
+        echo = asdu.oa if self._echoes is not False else 0
+        if echo == _NO_PROOF and not self._echoes:
+            # It may be no echo: it does not outweigh that only somebody else waits for this.
+            for octets in objects:
+                for level in levels[:_DUE_LEVELS]:
+                    yield echo, octets, level
+            for octets in objects:
+                yield None, octets, levels[0]
+        for slot in (echo, None) if echo else (None,):
+            for octets in objects:
+                for level in levels:
+                    yield slot, octets, level
+
+    def _learn_echo(self, oa: int, question: Question, keys: Sequence[Key]) -> None:
+        """See from an answer that can have but one asker whether the RTU echoes slots."""
+        if self._echoes is not None or not oa:
+            return
+        open_ = sum(
+            self._index[place].n
+            for key in keys
+            for phase in _OPEN
+            for is_deactivation in (False, True)
+            if (place := (key, None, None, phase, is_deactivation)) in self._index
+        )
+        if open_ == 1:
+            if question.slot != oa:
+                self._echoes = False
+            elif oa != _NO_PROOF:
+                self._echoes = True
 
     def _advance(self, question: Question, asdu: Asdu, now: float) -> None:
         cause = asdu.cause
@@ -330,7 +376,7 @@ class Questions:
                 self._same.wait(key, seat)
             elif phase is Phase.CONFIRMED:
                 self._same.run(key, seat, now)
-            elif question.was_silent:
+            elif phase is Phase.SILENT:
                 self._same.fall_silent(key, seat, now)
 
     def _leave(self, question: Question) -> None:
@@ -349,7 +395,7 @@ class Questions:
                 self._same.wait_no_more(key, seat)
             elif phase is Phase.CONFIRMED:
                 self._same.run_no_more(key, seat)
-            elif question.was_silent:
+            elif phase is Phase.SILENT:
                 self._same.be_silent_no_more(key, seat)
 
 

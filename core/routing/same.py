@@ -41,9 +41,6 @@ class SameCommand:
         self._command_timeout = command_timeout
         self._holds: dict[Key, dict[Seat | None, _Hold]] = {}
 
-    def __len__(self) -> int:
-        return len(self._holds)
-
     def is_anothers(self, key: Key, seat: Seat, now: float) -> bool:
         """Whether another master's command of this key is under way."""
         return any(

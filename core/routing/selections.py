@@ -71,9 +71,7 @@ class Selections:
             point = _point_of(question)
             seats = self._unsent_selects[point]
             seats[seat] -= 1
-            if not seats[seat]:
-                del seats[seat]
-            if not seats:
+            if not seats[seat]:  # and nobody else's: others could not select it meanwhile
                 del self._unsent_selects[point]
         else:
             self._unsent_ends[question.key] -= 1

@@ -5,7 +5,7 @@ own. A turn ends with its question, or when nothing has come of it for so long t
 not wait any more.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -52,13 +52,20 @@ class Turns:
         self._is_queued = is_queued
         self._timeout = interrogation_timeout
         self._waiting: OrderedDict[tuple[Seat, _What], Question] = OrderedDict()
+        self._waiting_of: Counter[Seat] = Counter()
         self._begun: Question | None = None  # it is its turn, but it is not sent yet
         self._running: dict[tuple[Seat | None, _What], _Turn] = {}
         self._late: _Turn | None = None  # came to nothing, and no other was sent since
 
     def ask(self, question: Question, seat: Seat) -> None:
         """An interrogation of a master; one like it of the same master that waits is replaced."""
+        if (seat, _what(question)) not in self._waiting:
+            self._waiting_of[seat] += 1
         self._waiting[seat, _what(question)] = question
+
+    def waiting_of(self, seat: Seat) -> int:
+        """How many of a master's interrogations wait for their turn."""
+        return self._waiting_of[seat]
 
     def next(self) -> Question | None:
         """The question to send now, with all who ask the same; None if there is none."""
@@ -66,10 +73,10 @@ class Turns:
             return None
         if self._is_queued and (self._begun is not None or self._running):
             return None
-        _, question = self._waiting.popitem(last=False)
+        question = self._take(next(iter(self._waiting)))
         if self._is_queued:
             alike = [key for key, other in self._waiting.items() if _is_alike(question, other)]
-            joined = [self._waiting.pop(key) for key in alike]
+            joined = [self._take(key) for key in alike]
             question.others = tuple(asker for other in joined for asker in other.askers)
             self._begun = question
         return question
@@ -97,6 +104,8 @@ class Turns:
         """End the turns that are over; the questions of those that came to nothing."""
         if self._begun is not None and self._begun.phase is Phase.OVER:
             self._begun = None
+        if self._late is not None and self._late.question.phase is Phase.OVER:
+            self._late = None
         stuck = []
         for key, turn in list(self._running.items()):
             if turn.question.phase is Phase.OVER:
@@ -114,10 +123,12 @@ class Turns:
         one is not left yet.
         """
         what = _what(question)
-        waiting = self._waiting.pop((seat, what), None)
+        is_waiting = (seat, what) in self._waiting
+        if is_waiting:
+            self._take((seat, what))
         own = self._own(seat, what)
         if own is None:
-            if waiting is not None:
+            if is_waiting:
                 return Verdict.CONFIRMED, None
             is_anothers = any(_what(turn.question) == what for turn in self._running.values())
             refused = self._is_queued or is_anothers
@@ -141,7 +152,7 @@ class Turns:
     def forget(self, seat: Seat) -> None:
         """Nothing of a master that stopped or left may be carried out later."""
         for key in [key for key in self._waiting if key[0] == seat]:
-            del self._waiting[key]
+            self._take(key)
 
     def askers_of(self, asdu: Asdu) -> Sequence[tuple[Seat, Asdu]] | None:
         """Whose interrogation data with COT 20..41 belongs to; None if nobody's runs.
@@ -167,15 +178,11 @@ class Turns:
     def clear(self) -> None:
         """The RTU link is over."""
         self._waiting.clear()
+        self._waiting_of.clear()
         self._begun = None
         self._running.clear()
         self._late = None
         self.rtu_terminates = False
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the RTU has any to serve."""
-        return bool(self._running)
 
     @property
     def due(self) -> float:
@@ -186,6 +193,13 @@ class Turns:
     @property
     def _limit(self) -> float:
         return self._timeout if self.rtu_terminates else min(self._timeout, QUICK_TIMEOUT)
+
+    def _take(self, key: tuple[Seat, _What]) -> Question:
+        """One waits no more."""
+        self._waiting_of[key[0]] -= 1
+        if not self._waiting_of[key[0]]:
+            del self._waiting_of[key[0]]
+        return self._waiting.pop(key)
 
     @property
     def _sent(self) -> list[Question]:

@@ -20,75 +20,22 @@ from core.routing.group import Group
 from core.routing.policy import MasterPolicy, Policy
 
 from .asdus import asdu, changed, deliver, event, obj, one_object
-
-NUMBERS = (101, 102, 103)
-"""The masters' own RTU numbers, by seat from 1 on; the RTU's is 32."""
-
-
-def group_of(**policy):
-    buffer = policy.get("buffer", 50_000)
-    return Group(Policy(**policy), [32], [MasterPolicy([n], buffer) for n in NUMBERS])
-
-
-def usable(**policy):
-    """A group whose RTU has confirmed a test."""
-    group = group_of(**policy)
-    assert group.rtu_connected(0.0) == [AskTest()]
-    assert group.rtu_tested(0.0) == [OpenPorts()]
-    return group
-
-
-def online(*seats, **policy):
-    """A group whose RTU is started, with these masters started."""
-    group = usable(**policy)
-    for seat in seats or (1, 2, 3):
-        group.master_started(seat, 0.0)
-    assert group.rtu_started(0.0) == []
-    return group
-
-
-def end_of_initialization(seat):
-    number = NUMBERS[seat - 1]
-    return deliver(asdu(70, 4, bytes(4), ca=number), (seat, 0, number))
-
-
-def everyone(what, *seats, oa=0):
-    return deliver(what, *((seat, oa, NUMBERS[seat - 1]) for seat in seats or (1, 2, 3)))
-
-
-def hears(group, *asdus, now=1.0):
-    return group.from_rtu(Run.of(*asdus), now)
-
-
-def told(group, seat, *asdus, now=1.0):
-    return group.from_master(seat, Run.of(*asdus), now)
-
-
-def asks(group, seat, *asdus, now=1.0):
-    """Masters' ASDUs that pass, on to an RTU with room; their addresses there."""
-    assert told(group, seat, *asdus, now=now) == []
-    return group.to_rtu(len(asdus), now)
-
-
-def notes(actions, kind):
-    return [action for action in actions if isinstance(action, Note) and action.kind is kind]
-
-
-def deliveries(actions):
-    return [action for action in actions if isinstance(action, Deliver)]
-
-
-def command(ioa=5, value=1, *, seat=1, oa=0, cause=6):
-    return asdu(45, cause, obj(ioa, value), ca=NUMBERS[seat - 1], oa=oa)
-
-
-def interrogation(*, seat=1, oa=0, qoi=20, ca=None):
-    return asdu(100, 6, obj(0, qoi), ca=NUMBERS[seat - 1] if ca is None else ca, oa=oa)
-
-
-def answer(what, cause, **more):
-    return changed(what, cause, **{"oa": 0, "ca": 32, **more})
-
+from .groups import (
+    answer,
+    asks,
+    command,
+    deliveries,
+    end_of_initialization,
+    everyone,
+    group_of,
+    hears,
+    interrogation,
+    longer,
+    notes,
+    online,
+    told,
+    usable,
+)
 
 # The RTU's life
 
@@ -474,10 +421,6 @@ def test_malformed_asdus_are_dropped_counted_and_said_once(octets):
     assert hears(group, bad) == [Note(RTU, Kind.MALFORMED)]
 
 
-def longer(what):
-    return type(what)(what.octets + b"\xaa\xbb")
-
-
 def test_surplus_octets_pass_with_a_notice_in_their_place():
     group = online(1)
     a, surplus, c = event(1), longer(event(2)), event(3)
@@ -587,39 +530,6 @@ def test_what_is_not_process_information_answers_no_read():
     asks(group, 2, asdu(102, 5, obj(5), ca=102))
     private = asdu(200, 5, obj(5, 1))
     assert hears(group, private) == [everyone(private)]
-
-
-# Files, as far as they are built: they go to him who spoke last
-
-
-def test_files_go_to_the_master_that_asked_and_to_nobody_after_him():
-    group = online()
-    select = asdu(122, 13, obj(900, 1, 0, 0, 1), ca=102)
-    assert asks(group, 2, select) == [deliver(select, (0, 2, 32))]
-    ready = asdu(120, 13, obj(900, 1, 0, 6, 0, 0, 0))
-    assert hears(group, ready) == [deliver(ready, (2, 0, 102))]
-    group.master_lost(1, [], 2.0)
-    assert hears(group, ready) == [deliver(ready, (2, 0, 102))]
-    group.master_lost(2, [], 3.0)
-    assert notes(hears(group, ready), Kind.ORPHAN)
-    assert deliveries(hears(group, ready)) == []
-
-
-def test_a_file_of_a_lost_rtu_is_nobodys_on_the_next_link():
-    group = online(2)
-    asks(group, 2, asdu(122, 13, obj(900, 1, 0, 0, 1), ca=102))
-    group.rtu_lost(2.0)
-    group.rtu_connected(3.0)
-    group.rtu_started(3.1)
-    assert deliveries(hears(group, asdu(120, 13, obj(900, 1, 0, 6, 0, 0, 0)))) == []
-
-
-def test_an_archive_request_is_a_question():
-    group = online()
-    request = asdu(127, 13, one_object(127, 900), ca=103, oa=6)
-    asks(group, 3, request)
-    refused = answer(request, 47, negative=True)
-    assert hears(group, refused) == [deliver(refused, (3, 6, 103))]
 
 
 # Control direction

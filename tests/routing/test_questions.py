@@ -200,9 +200,59 @@ def test_the_oldest_is_the_one_asked_first_not_the_one_expired_first():
     newer = ask(questions, 2, command(), 5.0)
     questions.expire(15.0)
     questions.expire(21.0)
-    assert [older.phase, newer.phase] == [Phase.EXPIRED, Phase.EXPIRED]
+    assert [older.phase, newer.phase] == [Phase.EXPIRED, Phase.SILENT]
     assert questions.answer(answer(command(), 10), 22.0) is older
     assert questions.answer(answer(command(), 10), 22.0) is newer
+
+
+def test_a_late_first_answer_goes_to_him_who_waits_for_one():
+    questions = Questions(10.0, 120.0, SameCommand(10.0))
+    silent = ask(questions, 1, command())
+    questions.expire(10.0)
+    newer = ask(questions, 2, command(), 21.0)
+    assert questions.answer(answer(command(), 7), 22.0) is newer  # fresh before late
+    assert questions.answer(answer(command(), 7), 23.0) is silent  # the other has its own already
+    assert questions.answer(answer(command(), 10), 24.0) is newer
+
+
+# Whether an RTU echoes
+
+
+def test_an_rtu_that_answers_all_under_1_is_seen_through_by_its_first_plain_answer(questions):
+    alone = ask(questions, 2, command(ioa=9))
+    assert questions.answer(answer(command(ioa=9), 7, oa=1), 0.0) is alone
+    older, newer = ask(questions, 2, command()), ask(questions, 1, command())
+    assert questions.answer(answer(command(), 7, oa=1), 1.0) is older
+    assert questions.answer(answer(command(), 7, oa=1), 1.0) is newer
+
+
+def test_what_was_learnt_of_an_rtu_ends_with_its_link(questions):
+    ask(questions, 2, command(ioa=9))
+    questions.answer(answer(command(ioa=9), 7, oa=1), 0.0)
+    questions.clear()
+    ask(questions, 2, command())
+    newer = ask(questions, 1, command())
+    assert questions.answer(answer(command(), 7, oa=1), 1.0) is newer
+
+
+def test_a_proven_echo_outweighs_everything_but_the_key(questions):
+    ask(questions, 2, command(ioa=9))
+    questions.answer(answer(command(ioa=9), 7, oa=2), 0.0)
+    first = ask(questions, 1, command())
+    questions.answer(answer(command(), 7, oa=1), 1.0)
+    ask(questions, 2, command())
+    assert questions.answer(answer(command(), 7, oa=1), 2.0) is first  # once more, for its own
+
+
+def test_a_1_that_may_be_no_echo_does_not_draw_a_confirmation_from_the_only_one_who_waits(
+    questions,
+):
+    first = ask(questions, 1, command())
+    assert questions.answer(answer(command(), 7, oa=1), 1.0) is first
+    second = ask(questions, 2, command())
+    assert questions.answer(answer(command(), 7, oa=1), 2.0) is second
+    both = ask(questions, 1, command(ioa=7)), ask(questions, 2, command(ioa=7))
+    assert questions.answer(answer(command(ioa=7), 7, oa=1), 3.0) is both[0]
 
 
 @pytest.mark.parametrize("broadcast_first", [True, False])
@@ -437,7 +487,7 @@ def test_one_look_after_a_long_time_moves_each_question_one_step(questions):
     silent, confirmed = ask(questions, 1, command(1)), ask(questions, 2, command(0))
     questions.answer(answer(command(0), 7), 1.0)
     assert questions.expire(1000.0) == [silent]
-    assert [q.phase for q in (silent, confirmed)] == [Phase.EXPIRED, Phase.EXPIRED]
+    assert [q.phase for q in (silent, confirmed)] == [Phase.SILENT, Phase.EXPIRED]
     assert questions.due == 1050.0
     assert questions.expire(1050.0) == []
     assert len(questions) == 0
