@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from app.commands import COMMANDS
 from core import __version__
 from core.config import BY_NAME, BadValue, Config, Value
 from core.config.diagnostics import escaped
@@ -56,7 +57,7 @@ def parse(arguments: Sequence[str] | None) -> Arguments:
     )
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """One line instead of the whole usage when an argument is wrong."""
 
     def error(self, message: str) -> NoReturn:
@@ -64,11 +65,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="iec104mm2ss",
         description="Lets several IEC 60870-5-104 masters share one connection to each RTU.",
         epilog="The command line goes before the file, the file before the defaults. "
-        "Setting the clock needs administrator or root rights.",
+        "Setting the clock needs administrator or root rights. "
+        f"In place of options may stand a command with its own: {_commands()}.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -92,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--version", action="version", version=f"iec104mm2ss {__version__}")
     return parser
+
+
+def _commands() -> str:
+    return ", ".join(f"{name} ({command.summary})" for name, command in COMMANDS.items())
 
 
 def _seconds(text: str) -> int:

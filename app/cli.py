@@ -3,12 +3,14 @@
 import gc
 import importlib.util
 import logging
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from app import arguments, console, headless
 from app.arguments import DEFAULT_INI, Arguments
+from app.commands import COMMANDS
 from app.limits import raise_open_files, too_few_files
 from core import __version__
 from core.config import Config, Diagnostic, Reading, Severity, read_fully
@@ -23,10 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; the exit code: 0 ended in order, 1 nothing to run, 2 wrong arguments.
 
     With `--check` 0 is a clean file, 1 one with warnings (or none at all), 2 one with errors.
+    A command in first place has exit codes of its own.
     """
+    given = sys.argv[1:] if argv is None else argv
     console.prepare()
     try:
-        return _main(arguments.parse(argv))
+        if given and given[0] in COMMANDS:
+            return COMMANDS[given[0]].run(given[1:])
+        return _main(arguments.parse(given))
     finally:
         console.finish()
 

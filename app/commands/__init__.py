@@ -1,0 +1,32 @@
+"""Commands beside the gateway itself, ``iec104mm2ss COMMAND ...``: one module with a main each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a command is for, in a few words, and how it is run: from arguments to exit code."""
+
+    summary: str
+    run: Callable[[Sequence[str]], int]
+
+
+def _decode(arguments: Sequence[str]) -> int:
+    from app.commands import decode
+
+    return decode.main(arguments)
+
+
+def _encode(arguments: Sequence[str]) -> int:
+    from app.commands import encode
+
+    return encode.main(arguments)
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "decode": Command("say what the octets of frames mean", _decode),
+    "encode": Command("make octets of frames in JSON", _encode),
+}
+"""Each imports its module only when it is run: whoever runs the gateway needs none of them."""
