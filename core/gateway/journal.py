@@ -8,6 +8,7 @@ from core.config import Entry
 from core.feed import Feed
 from core.logs import Level, LogLine, LogWriter
 from core.protocol.apci import Reason
+from core.protocol.describe import describe_asdu_octets
 from core.protocol.link import LinkFailed
 from core.routing.actions import Kind, Note
 from core.status import Counters, EntryStatus, MasterState, RtuState, State
@@ -78,6 +79,12 @@ class Journal:
 
         Whether it was written.
         """
+        if not self._may_write():
+            return False
+        self.line(text, level)
+        return True
+
+    def _may_write(self) -> bool:
         now = self._clock()
         if now >= self._period_ends:
             self._period_ends = now + _PERIOD
@@ -86,7 +93,6 @@ class Journal:
             self._left_out += 1
             return False
         self._lines_left -= 1
-        self.line(text, level)
         return True
 
     def note(self, note: Note, host: str, peer: str = "") -> None:
@@ -98,12 +104,17 @@ class Journal:
         counter = _COUNTER.get(note.kind)
         if counter is not None:
             setattr(self.counters, counter, getattr(self.counters, counter) + note.n)
-        if note.text:
-            level = Level.INFO if counter is None else Level.WARNING
-            text = f"{peer}: {note.text}" if peer and note.kind in _SECURITY else note.text
-            if self.often(text, level) and note.kind in _SECURITY:
-                kind = _SECURITY[note.kind]
-                self.security(f"{kind} ({note.why})" if note.why else kind, host, note.text)
+        if not note.text or not self._may_write():
+            return
+        text = note.text
+        if note.asdu is not None:
+            text = f"{text}; it was {describe_asdu_octets(note.asdu.octets)}"
+        is_fault = note.kind in _SECURITY
+        level = Level.INFO if note.kind is Kind.INFO else Level.WARNING
+        self.line(f"{peer}: {text}" if peer and is_fault else text, level)
+        if is_fault:
+            kind = _SECURITY[note.kind]
+            self.security(f"{kind} ({note.why})" if note.why else kind, host, text)
 
     def link_failed(self, failure: LinkFailed, host: str) -> None:
         """A peer broke the protocol: worth a line where attacks are looked for."""

@@ -21,6 +21,7 @@ from core.protocol.codec import (
     SFrame,
     UFrame,
     decode_apdu,
+    decode_asdu,
 )
 from core.protocol.codes import BROADCAST, Cause, CauseNumber
 from core.protocol.elements import Element, Part
@@ -151,6 +152,14 @@ def describe_frame(frame: Apdu) -> str:
     return line + _remarks_text(frame.remarks)
 
 
+def describe_asdu_octets(octets: bytes) -> str:
+    """One line on an ASDU with a whole header; what is wrong with its objects stands in it."""
+    try:
+        return describe_asdu(decode_asdu(octets))
+    except DecodeError as error:
+        return f"{_header_text(_header_of(Asdu(octets)))} malformed: {error}"
+
+
 def describe_asdu(unit: DataUnit) -> str:
     """One line on a decoded ASDU, without its remarks."""
     known = object_type(unit.type_id)
@@ -177,13 +186,16 @@ def _remarks_text(remarks: tuple[Remark, ...]) -> str:
 
 def _head_of(octets: bytes) -> str:
     """Numbers and header of an I frame whose objects cannot be read."""
-    asdu = Asdu(octets[APCI_OCTETS:])
-    unit = DataUnit(
+    unit = _header_of(Asdu(octets[APCI_OCTETS:]))
+    ns, nr = (int.from_bytes(octets[at : at + 2], "little") >> 1 for at in (2, 4))
+    return f"I {ns}/{nr} {_header_text(unit)}"
+
+
+def _header_of(asdu: Asdu) -> DataUnit:
+    return DataUnit(
         asdu.type_id, asdu.cause, asdu.ca,
         sq=asdu.sq, negative=asdu.is_negative, test=asdu.is_test, oa=asdu.oa,
     )  # fmt: skip
-    ns, nr = (int.from_bytes(octets[at : at + 2], "little") >> 1 for at in (2, 4))
-    return f"I {ns}/{nr} {_header_text(unit)}"
 
 
 def cause_text(cause: CauseNumber) -> str:

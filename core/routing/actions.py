@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
+from core.protocol.asdu import Asdu
 from core.protocol.run import Address, Run
 from core.routing.policy import Seat
 
@@ -86,7 +87,8 @@ class StopTransfer:
 class Note:
     """Count ``n`` of a kind for an entry; a line for its log unless ``text`` is empty.
 
-    ``why`` is the reason without what it concerns: by it repetitions are told.
+    ``why`` is the reason without what it concerns: by it repetitions are told. ``asdu`` is what the
+    text is about, where it is worth being described with its objects.
     """
 
     seat: Seat
@@ -94,6 +96,7 @@ class Note:
     text: str = ""
     n: int = 1
     why: str = ""
+    asdu: Asdu | None = None
 
 
 Action: TypeAlias = (

@@ -142,10 +142,10 @@ class Control:
         match fault:
             case Fault.ANSWER:
                 text = f"{asdu.name} with cause {asdu.cause} from a master, ignored"
-                return [Note(seat, Kind.MALFORMED, text)]
+                return [Note(seat, Kind.MALFORMED, text, asdu=asdu)]
             case Fault.CUT_SHORT:
                 text = f"{asdu.name}: fewer octets than announced, ignored"
-                return [Note(seat, Kind.MALFORMED, text)]
+                return [Note(seat, Kind.MALFORMED, text, asdu=asdu)]
             case Fault.UNKNOWN_TYPE | Fault.UNKNOWN_CAUSE | Fault.UNKNOWN_CA:
                 reply = asdu.with_cause(guard.REPLY[fault], negative=True)
             case _:
@@ -154,7 +154,8 @@ class Control:
 
     def _reply(self, seat: Seat, asdu: Asdu, reply: Asdu, why: str) -> list[Action]:
         text = f"{asdu.name} CA {asdu.ca} IOA {asdu.ioa} cause {asdu.cause} refused: {why}"
-        return [Note(seat, Kind.REFUSED, text, why=why), *self._give(seat, asdu, reply)]
+        note = Note(seat, Kind.REFUSED, text, why=why, asdu=asdu)
+        return [note, *self._give(seat, asdu, reply)]
 
     def _give(self, seat: Seat, asdu: Asdu, reply: Asdu) -> list[Action]:
         """The gateway's own answer to an ASDU, under the addresses the master used."""

@@ -5,7 +5,14 @@ import pytest
 from core.protocol import objects as o
 from core.protocol.codec import DataUnit, IFrame, UFrame, decode_apdu, encode_apdu
 from core.protocol.codes import TypeId, UFunction
-from core.protocol.describe import Field, cause_text, describe, describe_frame, field_tree
+from core.protocol.describe import (
+    Field,
+    cause_text,
+    describe,
+    describe_asdu_octets,
+    describe_frame,
+    field_tree,
+)
 from core.protocol.elements import CounterQuality, Quality
 from core.protocol.layouts import object_types
 from core.protocol.times import Cp24Time2a, Cp56Time2a
@@ -305,3 +312,10 @@ def test_frames_of_the_three_formats_are_told_apart():
     for octets, text in [("68 04 01 00 54 00", "S format"), ("68 04 43 00 00 00", "U format")]:
         assert named(field_tree(bytes.fromhex(octets)), "APCI").value_text == text
     assert decode_apdu(bytes.fromhex("68 04 01 00 54 00")).nr == 42
+
+
+def test_an_asdu_alone_is_described_too():
+    select = bytes.fromhex("2d 01 06 03 01 00 88 13 00 81")
+    assert describe_asdu_octets(select) == "C_SC_NA_1 activation OA 3 CA 1 IOA 5000 = on select"
+    cut = describe_asdu_octets(select[:-1])
+    assert cut.startswith("C_SC_NA_1 activation OA 3 CA 1 malformed: too few octets")
