@@ -36,6 +36,11 @@ ROOMS = [
     Room(("core.status", "core.feed")),
     Room(("core.logs", "core.clock", "core.ntp")),
     Room(("core.client",), ("core.connections", "core.protocol")),
+    # The client's import lines, installed beside `core` as modules of their own.
+    Room(
+        ("core.iec104_client", "core.iec104_data_processor", "core.iec104_definitions"),
+        ("core.client",),
+    ),
     Room(("core.simulator",), ("core.connections", "core.protocol")),
     Room(("app.cli", "app.commands"), ("core", "app")),
     Room(("app.rows", "app.forms", "app.filter"), ("core.status", "core.config"), is_pure=True),

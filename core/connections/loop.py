@@ -50,9 +50,10 @@ class IoThread:
     """One event loop in a thread of its own, with one tick for all deadlines.
 
     ``buffer`` is where every stream receives: it is read out before the next one is filled.
+    ``daemon``: the thread does not keep the interpreter from ending.
     """
 
-    def __init__(self, name: str = "iec104-io") -> None:
+    def __init__(self, name: str = "iec104-io", *, daemon: bool = False) -> None:
         self.loop = _new_loop()
         self.loop.set_exception_handler(_log_exception)
         self.buffer = memoryview(bytearray(_BUFFER_OCTETS))
@@ -60,7 +61,7 @@ class IoThread:
         """Connections that are not over."""
         self._timed: dict[Timed, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._run, name=name)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=daemon)
 
     def start(self) -> None:
         """Start the thread."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -15,6 +16,8 @@ RTU sends much, a master little."""
 _WRITE_LIMIT_OCTETS = 65_536
 _PATIENCE = 0.5
 """Seconds a closing connection may take to hand over what is queued, before it is aborted."""
+_HANDSHAKE_LIMIT = 10.0
+"""Seconds a peer has to agree on TLS."""
 
 
 class StreamOwner(Protocol):
@@ -51,10 +54,26 @@ class Stream(asyncio.BufferedProtocol):
         self._reason = ""
         self._is_bound = False
 
-    async def bind(self) -> None:
-        """Take the connected socket over; octets arrive from here on. Raises OSError."""
+    async def bind(
+        self, tls: ssl.SSLContext | None = None, server_hostname: str | None = None
+    ) -> None:
+        """Take the connected socket over; octets arrive from here on. Raises OSError.
+
+        With ``tls`` the peer is the server, and the connection stands when both agree on keys;
+        ``server_hostname`` is the name its certificate must have if the context checks that.
+        """
         try:
-            await self._io.loop.create_connection(lambda: self, sock=self._sock)
+            if tls is None:
+                await self._io.loop.create_connection(lambda: self, sock=self._sock)
+            else:
+                await self._io.loop.create_connection(
+                    lambda: self,
+                    sock=self._sock,
+                    ssl=tls,
+                    server_hostname=server_hostname or "",
+                    ssl_handshake_timeout=_HANDSHAKE_LIMIT,
+                    ssl_shutdown_timeout=_PATIENCE,
+                )
         except BaseException:
             self._sock.close()
             raise

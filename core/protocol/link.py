@@ -29,6 +29,7 @@ from core.protocol.run import APCI_OCTETS, MODULO, Address, Run
 
 NEVER: Final = float("inf")
 _RING: Final = MODULO - 1
+_SEQUENCE: Final = (Reason.SEND_SEQUENCE, Reason.RECEIVE_SEQUENCE)
 
 
 class Role(Enum):
@@ -97,6 +98,13 @@ class Irregular:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceGap:
+    """A number out of order, tolerated: said each time, and only by a link that is tolerant."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkFailed:
     """The link is over and the connection must be closed."""
 
@@ -107,7 +115,7 @@ class LinkFailed:
         return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
 
 
-Event: TypeAlias = Run | Started | Stopped | TestConfirmed | Irregular | LinkFailed
+Event: TypeAlias = Run | Started | Stopped | TestConfirmed | Irregular | SequenceGap | LinkFailed
 _Answer: TypeAlias = tuple[State, UFunction | None, Started | Stopped | None]
 
 _ON_U_FRAME: Final[dict[tuple[Role, State, UFunction], _Answer]] = {
@@ -135,14 +143,15 @@ class Link:
     ``handle_timeout`` finds nothing to do and moves it on). ``hold_acks`` keeps acknowledgements
     back until t2 forces them. ``hold_start`` keeps a controlled link stopped: a STARTDT act is
     answered by :meth:`release_start`. ``outbox`` may be changed while the link is not started, and
-    in answer to Started before anything is sent.
+    in answer to Started before anything is sent. ``tolerant`` takes numbers that are out of order,
+    which the standard forbids, with a :class:`SequenceGap` before the frame.
     """
 
     __slots__ = (
         "_ack_due", "_ack_forced", "_control", "_fragment", "_fragment_since", "_heard_at",
         "_irregular", "_late", "_paused_at", "_ra", "_start_due", "_started_at", "_stood_down",
         "_stop_due", "_test_due", "_va", "_wants_start", "acknowledged_at", "due", "hold_acks",
-        "hold_start", "is_failed", "outbox", "role", "state", "timing", "vr", "vs",
+        "hold_start", "is_failed", "outbox", "role", "state", "timing", "tolerant", "vr", "vs",
     )  # fmt: skip
 
     def __init__(self, role: Role, timing: Timing, outbox: Outbox, now: float) -> None:
@@ -153,6 +162,7 @@ class Link:
         self.is_failed = False
         self.hold_acks = False
         self.hold_start = False
+        self.tolerant = False
         self._wants_start = False
         self.vs = 0
         """Number of the next I-frame we send."""
@@ -308,12 +318,24 @@ class Link:
                     sizes.append(size)
                     at += size
                     continue
+                if self.tolerant and failure[0] in _SEQUENCE:
+                    if sizes:
+                        events.append(Run(data[run_start:at], tuple(sizes)))
+                    vr = (self._go_on_from(first >> 1, second >> 1, vr, events) + 1) & _RING
+                    known_nr = self._va << 1
+                    sizes = [size]
+                    run_start = at
+                    at += size
+                    continue
             if sizes:
                 events.append(Run(data[run_start:at], tuple(sizes)))
                 sizes = []
             self._set_received(vr, now)
             if failure is None:
                 failure = self._take_s_or_u(first, second, events, now)
+                if self.tolerant and failure is not None and failure[0] in _SEQUENCE:
+                    self._take_any_nr(second >> 1, events)
+                    failure = None
                 started = self.state is State.STARTED or self.state is State.STOPPING
                 known_nr = self._va << 1
             if failure is not None:
@@ -403,6 +425,21 @@ class Link:
         if failure is None and ns != vr:
             return Reason.SEND_SEQUENCE, f"N(S) {ns} received, {vr} expected"
         return failure
+
+    def _go_on_from(self, ns: int, nr: int, vr: int, events: list[Event]) -> int:
+        """Take an I-frame whose numbers are out of order as it came; its N(S)."""
+        if ns != vr:
+            events.append(SequenceGap(f"N(S) {ns} received, {vr} expected"))
+        self._take_any_nr(nr, events)
+        return ns
+
+    def _take_any_nr(self, nr: int, events: list[Event]) -> None:
+        """Take an N(R) wherever it lies: one ahead of us acknowledges all, one behind nothing."""
+        failure = self._take_nr(nr)
+        if failure is not None:
+            events.append(SequenceGap(failure[1]))
+            if (nr - self.vs) & _RING < MODULO // 2:
+                self._take_nr(self.vs)
 
     def _take_nr(self, nr: int) -> tuple[Reason, str] | None:
         n = (nr - self._va) & _RING

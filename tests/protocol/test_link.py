@@ -13,6 +13,7 @@ from core.protocol.link import (
     Irregular,
     LinkFailed,
     Reason,
+    SequenceGap,
     Started,
     State,
     Stopped,
@@ -1344,3 +1345,69 @@ def test_times_outside_the_standard_are_refused(times):
 def test_the_defaults_are_those_of_the_standard():
     t = Timing()
     assert (t.t1, t.t2, t.t3, t.k, t.w, t.idletime) == (15, 10, 20, 12, 8, 60)
+
+
+# tolerant: what the standard forbids, for stations that number wrongly
+
+
+def tolerant_link(vs=0, vr=0):
+    link = started_link(CONTROLLING, vs=vs, vr=vr)
+    link.tolerant = True
+    return link
+
+
+@pytest.mark.parametrize("ns", [9, 3, 4, 32767])
+def test_a_tolerant_link_goes_on_from_the_number_that_came(ns):
+    link = tolerant_link(vr=5)
+    data = i_frame(5, 0) + i_frame(ns, 0) + i_frame((ns + 1) % 32768, 0)
+    first, gap, rest = link.receive(data, 1.0)
+    assert (len(first), len(rest)) == (1, 2)
+    assert gap == SequenceGap(f"N(S) {ns} received, 6 expected")
+    assert link.vr == (ns + 2) % 32768
+    assert not link.is_failed
+
+
+def test_a_tolerant_link_says_every_gap():
+    link = tolerant_link()
+    events = link.receive(b"".join(i_frame(n, 0) for n in (4, 2, 2, 3)), 1.0)
+    assert kinds(events) == [SequenceGap, Run, SequenceGap, Run, SequenceGap, Run]
+    assert [len(event) for event in events if isinstance(event, Run)] == [1, 1, 2]
+
+
+def test_a_tolerant_link_acknowledges_what_came_last():
+    link = tolerant_link()
+    link.receive(i_frames(0, 3, 0) + i_frame(30, 0), 0.0)
+    assert sent(link) == [S(31)]
+    assert link.unacknowledged == 0
+
+
+@pytest.mark.parametrize("frame", [i_frame(0, 9), s_frame(9)])
+def test_a_number_ahead_of_what_was_sent_acknowledges_all(frame):
+    link = tolerant_link()
+    send(link, 3)
+    assert link.receive(frame, 1.0)[0] == SequenceGap("N(R) 9 received, 0 to 3 possible")
+    assert link.outstanding == 0
+
+
+@pytest.mark.parametrize("frame", [i_frame(0, 4), s_frame(4)])
+def test_a_number_behind_what_was_acknowledged_acknowledges_nothing(frame):
+    link = tolerant_link(vs=5)
+    send(link, 3)
+    assert link.receive(frame, 1.0)[0] == SequenceGap("N(R) 4 received, 5 to 8 possible")
+    assert link.outstanding == 3
+    assert link.receive(s_frame(8), 1.0) == []
+    assert link.outstanding == 0
+
+
+def test_a_tolerant_link_still_fails_for_everything_else():
+    for wrong in (b"\x69\4", i_frame(0, 0)[:1] + b"\3", b"\x68\4\xff\0\0\0"):
+        link = tolerant_link()
+        assert isinstance(link.receive(wrong, 1.0)[0], LinkFailed)
+    stopped = new_link(CONTROLLING)
+    stopped.tolerant = True
+    assert isinstance(stopped.receive(i_frame(0, 0), 1.0)[0], LinkFailed)
+
+
+def test_a_link_is_not_tolerant_unless_it_is_told_to():
+    link = started_link(CONTROLLING)
+    assert failure(link.receive(i_frame(1, 0), 1.0)).reason is Reason.SEND_SEQUENCE
