@@ -208,7 +208,7 @@ class Questions:
             keys = self._keys(asdu, _UNTAGGED[asdu.type_id])
             best = self._best(asdu, keys)
         if best is not None:
-            self._learn_echo(asdu.oa, best, keys)
+            self._learn_echo(asdu, best, keys)
             self._advance(best, asdu, now)
         return best
 
@@ -320,21 +320,21 @@ class Questions:
                 for level in levels:
                     yield slot, octets, level
 
-    def _learn_echo(self, oa: int, question: Question, keys: Sequence[Key]) -> None:
-        """See from an answer that can have but one asker whether the RTU echoes slots."""
-        if self._echoes is not None or not oa:
+    def _learn_echo(self, asdu: Asdu, question: Question, keys: Sequence[Key]) -> None:
+        """See from an answer that only one question waits for whether the RTU echoes slots."""
+        if self._echoes is not None or not asdu.oa:
             return
-        open_ = sum(
+        waiting = sum(
             self._index[place].n
             for key in keys
-            for phase in _OPEN
-            for is_deactivation in (False, True)
-            if (place := (key, None, None, phase, is_deactivation)) in self._index
+            for level in _PREFERENCES[asdu.cause][:_DUE_LEVELS]
+            for condition in level
+            if (place := (key, None, None, *condition)) in self._index
         )
-        if open_ == 1:
-            if question.slot != oa:
+        if waiting == 1:
+            if question.slot != asdu.oa:
                 self._echoes = False
-            elif oa != _NO_PROOF:
+            elif asdu.oa != _NO_PROOF:
                 self._echoes = True
 
     def _advance(self, question: Question, asdu: Asdu, now: float) -> None:

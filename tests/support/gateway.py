@@ -6,10 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from tests.support.ports import free_ports
+from tests.support.wire import Asdu, RawMaster, ScriptedRtu, Wire, assert_clean
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("IEC104MM2SS_UNDER_TEST", ROOT / "iec104mm2ss.py"))
@@ -186,6 +189,99 @@ class Gateway:
     def _running(self) -> subprocess.Popen[bytes]:
         assert self.process is not None, "the gateway was not started"
         return self.process
+
+
+OAS = (0, 7, 7, 255, 1)
+"""What the masters of a scene put into their own originator address: no key to anything."""
+
+
+class Scene:
+    """One group with all its peers, started: an RTU, the gateway in this process, the masters.
+
+    `start` runs a gateway on rows: the class `Running`, or the fixture that stops it too.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        start: Callable[..., Any],
+        masters: int = 2,
+        options: Sequence[str] = (),
+        master_options: Mapping[int, Sequence[str]] | None = None,
+        oas: Sequence[int] = OAS,
+        cas: tuple[int | str, Sequence[int | str]] | None = None,
+        kind: type[ScriptedRtu] = ScriptedRtu,
+        peers: Mapping[str, Any] | None = None,
+        **rtu: Any,
+    ) -> None:
+        """`master_options` by place from 0 on; `cas` the RTU's RTU number and the masters'."""
+        self.wire = wire
+        rtu_port, *self.ports = free_ports(1 + masters)
+        self.rows = group(1, rtu_port, self.ports, options=options)
+        for i, own in (master_options or {}).items():
+            self.rows[1 + i] = replace(self.rows[1 + i], options=tuple(own))
+        if cas is not None:
+            for i, ca in enumerate((cas[0], *cas[1])):
+                self.rows[i] = replace(self.rows[i], ca=ca)
+        if not any(option.startswith("oa=") for option in options):
+            rtu.setdefault("slots", masters)
+        numbers = [[int(n) for n in str(row.ca).split(";")] for row in self.rows]
+        self.rtu: Any = wire.rtu(
+            rtu_port, numbers[0][0], kind=kind, more_cas=tuple(numbers[0][1:]), **rtu
+        )
+        self.gateway = start(self.rows)
+        self.masters = [
+            wire.master(
+                port,
+                numbers[1 + i][0],
+                name=f"master {i + 1}",
+                more_cas=tuple(numbers[1 + i][1:]),
+                **{"oa": oas[i], "reconnects": False, **(peers or {})},
+            )
+            for i, port in enumerate(self.ports)
+        ]
+        self.wait(
+            lambda: self.rtu.is_started and all(m.initialized for m in self.masters),
+            "all are started",
+            10,
+        )
+
+    def wait(self, condition: Callable[[], Any], what: str, within: float = 5.0) -> Any:
+        return self.wire.wait(condition, within, what)
+
+    def settle(self) -> None:
+        """Returns when what the RTU has sent and what the masters have asked is through.
+
+        A new event reaches everyone behind all that went before it.
+        """
+        for master in self.masters:
+            if master.is_started:
+                self.wait(lambda m=master: not m.queue, f"{master.name} has sent all")
+        (number,) = self.rtu.events(1)
+        for master in self.masters:
+            if master.is_started:
+                self.wait(lambda m=master: number in m.events, f"the event at {master.name}")
+
+    def at_rtu(self, number: int) -> None:
+        """Waits until the RTU has been asked so often."""
+        self.wait(lambda: len(self.rtu.asked) >= number, f"{number} questions at the RTU")
+
+    def answers(self, master: RawMaster, *causes: int) -> list[Asdu]:
+        """Waits until a master's answers are exactly of these causes."""
+        self.wait(lambda: len(master.answers) >= len(causes), f"{master.name} has answers {causes}")
+        answers = master.answers[:]
+        assert [one.cause for one in answers] == list(causes), answers
+        return answers
+
+    def clean(self, *masters: RawMaster) -> None:
+        """All events and answers went where they belong: to those masters, else to all."""
+        self.settle()
+        assert_clean(self.rtu, *(masters or self.masters))
+
+
+def is_told(lines: Iterable[str], *parts: object) -> bool:
+    """Whether one of the lines has all of these in it."""
+    return any(all(str(part) in line for part in parts) for line in lines)
 
 
 def is_refused(port: int) -> bool:

@@ -33,6 +33,7 @@ from typing import Any, Self, TypeVar
 from tests.support.referee import Referee, Verdict
 
 T = TypeVar("T")
+R = TypeVar("R", bound="ScriptedRtu")
 
 HOST = "127.0.0.1"
 RING = 32768
@@ -141,8 +142,20 @@ def interrogation(qualifier: int = 20) -> Asdu:
     return asdu(C_IC_NA_1, 0, bytes([qualifier]))
 
 
+def select(ioa: int, on: bool = True) -> Asdu:
+    return single_command(ioa, on, select=True)
+
+
 def counter_interrogation(qualifier: int = 5) -> Asdu:
     return asdu(C_CI_NA_1, 0, bytes([qualifier]))
+
+
+def deactivation(one: Asdu) -> Asdu:
+    return replace(one, cause=8)
+
+
+def clock_command(tag: bytes = TIME) -> Asdu:
+    return asdu(C_CS_NA_1, 0, tag)
 
 
 def read(ioa: int) -> Asdu:
@@ -654,6 +667,8 @@ class ScriptedRtu(_Peer):
         self.counters: Sequence[Asdu] = COUNTERS
         self.confirms_start = True
         self.start_delay = self.answer_delay = 0.0
+        self.more_cas: Sequence[int] = ()
+        """Further common addresses, each a station with the same points."""
         self.slots: int | None = None
         """Highest originator address a command may carry (`oa,index`); None: any."""
         self.asked: list[Asdu] = []
@@ -760,7 +775,7 @@ class ScriptedRtu(_Peer):
     def heard(self, link: Link, frame: bytes, now: float) -> None:
         one = Asdu.of(frame[6:])
         self.asked.append(one)
-        if one.ca not in (self.ca, 0xFFFF):
+        if one.ca not in (self.ca, *self.more_cas, 0xFFFF):
             link.fault(f"common address {one.ca} from the gateway, ours is {self.ca}")
         if self.slots is not None and not 1 <= one.oa <= self.slots:
             link.fault(f"originator address {one.oa}, slots are 1..{self.slots}")
@@ -775,6 +790,10 @@ class ScriptedRtu(_Peer):
         answers = self.script(one) if self.script else None
         if answers is None:
             answers = self.usual_answers(one)
+        self._give(one, answers)
+
+    def _give(self, one: Asdu, answers: Iterable[Asdu]) -> None:
+        """Answers to `one`, under the originator address this RTU uses for them."""
         oa = one.oa if self.oa is None else self.oa
         for answer in answers:
             self.queue.append(self._own(replace(answer, oa=oa)).octets)
@@ -782,8 +801,15 @@ class ScriptedRtu(_Peer):
             link.pump(time.monotonic())
 
     def usual_answers(self, one: Asdu) -> list[Asdu]:
-        """What a well-behaved station answers."""
-        one = replace(one, ca=self.ca)
+        """What a well-behaved station answers; to a broadcast each of several."""
+        cas = (self.ca, *self.more_cas) if one.ca == 0xFFFF else (one.ca,)
+        return [
+            replace(answer, ca=ca)
+            for ca in cas
+            for answer in self._station_answers(replace(one, ca=ca))
+        ]
+
+    def _station_answers(self, one: Asdu) -> list[Asdu]:
         if one.type_id == C_RD_NA_1:
             return [asdu(13, one.ioa, struct.pack("<f", one.ioa) + b"\0", 5)]
         if one.cause == 8:
@@ -839,6 +865,94 @@ class ScriptedRtu(_Peer):
         self.note(now, f"{'killed' if why == 'killed' else 'ended'}: {why}")
 
 
+class TurnTakingRtu(ScriptedRtu):
+    """Serves one interrogation at a time, ASDU by ASDU, and refuses a second one meanwhile."""
+
+    def __init__(self, wire: "Wire", name: str, port: int, ca: int) -> None:
+        super().__init__(wire, name, port, ca)
+        self.pace = 0.003
+        """Seconds between two ASDUs of an interrogation."""
+        self.stops_after: int | None = None
+        """Gives so many ASDUs of those that begin from now on and no more until `resume`."""
+        self.ignores = 0
+        """So many of the next interrogations get no answer at all."""
+        self.refused = 0
+        """Interrogations that came while one ran."""
+        self.running: Asdu | None = None
+        self._steps: deque[Asdu] = deque()
+        self._given = 0
+        self._limit: int | None = None
+
+    @property
+    def interrogations(self) -> list[Asdu]:
+        """Those received so far, in order, refused ones too."""
+        return [one for one in self.asked[:] if self._is_interrogation(one)]
+
+    @property
+    def deactivations(self) -> list[Asdu]:
+        return [one for one in self.asked[:] if one.cause == 8]
+
+    def resume(self, stops_after: int | None = None) -> None:
+        """Goes on with what runs, to its end; the next ones stop after so many ASDUs, or not."""
+
+        def go_on() -> None:
+            self.stops_after, self._limit = stops_after, None
+            self._step()
+
+        self.wire.call(go_on)
+
+    def forget(self) -> None:
+        """Drops what runs without a word and is ready for the next, which it serves whole."""
+
+        def drop() -> None:
+            self.stops_after = self.running = None
+            self._steps.clear()
+
+        self.wire.call(drop)
+
+    @staticmethod
+    def _is_interrogation(one: Asdu) -> bool:
+        is_freeze = one.type_id == C_CI_NA_1 and one.element[0] >= 64
+        return one.type_id in (C_IC_NA_1, C_CI_NA_1) and one.cause == 6 and not is_freeze
+
+    def _answer(self, one: Asdu) -> None:
+        if self._is_interrogation(one) and not self.script:
+            if self.ignores:
+                self.ignores -= 1
+                return
+            if self.running is not None:
+                self.refused += 1
+                self._give(one, [one.answer(7, is_negative=True)])
+                return
+            self.running, self._given, self._limit = one, 0, self.stops_after
+            self._steps.extend(self.usual_answers(one))
+            self._step()
+        elif one.type_id in (C_IC_NA_1, C_CI_NA_1) and one.cause == 8 and not self.script:
+            runs = self.running is not None and self.running.question == one.question
+            if runs:
+                self.running = None
+                self._steps.clear()
+            self._give(one, [one.answer(9, is_negative=not runs)])
+        else:
+            super()._answer(one)
+
+    def _step(self) -> None:
+        one = self.running
+        if one is None or (self._limit is not None and self._given >= self._limit):
+            return
+        self._given += 1
+        self._give(one, [self._steps.popleft()])
+        if self._steps:
+            self.wire.later(self.pace, lambda: self._step() if self.running is one else None)
+        else:
+            self.running = None
+
+    def ended(self, link: Link, why: str, now: float) -> None:
+        super().ended(link, why, now)
+        self.running = None
+        self._steps.clear()
+
+
 class RawMaster(_Peer):
     """A controlling station that connects until it is let in, starts, and keeps what it hears."""
 
@@ -853,6 +967,8 @@ class RawMaster(_Peer):
         """M_EI_NA_1 is to be the first ASDU after each start."""
         self.checks_answers = True
         """Answers must carry this master's own originator address, all else 0."""
+        self.more_cas: Sequence[int] = ()
+        """Further common addresses of its own, whose initialization ends after the first's."""
         self.foreign: frozenset[int] = frozenset()
         """Common addresses besides its own that it may hear."""
         self.source: str | None = None
@@ -867,6 +983,8 @@ class RawMaster(_Peer):
         self.last_refusal = 0.0
         self.initialized = 0
         """How many M_EI_NA_1 came."""
+        self.more_initialized: list[Asdu] = []
+        """Those under one of `more_cas`."""
         self.link: Link | None = None
         self._wants = True
         self._retry_at = 0.0
@@ -1040,8 +1158,11 @@ class RawMaster(_Peer):
             self.events_at.append(now)
             return
         one = Asdu.of(frame[6:])
-        if one.ca != self.ca and one.ca not in self.foreign:
+        if one.ca not in (self.ca, *self.more_cas) and one.ca not in self.foreign:
             link.fault(f"common address {one.ca}, ours is {self.ca}")
+        if one.type_id == M_EI_NA_1 and one.ca in self.more_cas:
+            self.more_initialized.append(one)
+            return
         if one.type_id == M_EI_NA_1:
             if not self._awaits_initialized:
                 link.fault("M_EI_NA_1 without a start")
@@ -1107,9 +1228,15 @@ class Wire:
             self.check()
 
     def rtu(
-        self, port: int, ca: int = 1, name: str = "rtu", listen: bool = True, **options: Any
-    ) -> ScriptedRtu:
-        peer = ScriptedRtu(self, name, port, ca)
+        self,
+        port: int,
+        ca: int = 1,
+        name: str = "rtu",
+        listen: bool = True,
+        kind: type[R] = ScriptedRtu,
+        **options: Any,
+    ) -> R:
+        peer = kind(self, name, port, ca)
         peer.set(**options)
         self.call(lambda: self.peers.append(peer))
         if listen:
