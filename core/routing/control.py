@@ -63,7 +63,7 @@ class Control:
         self._policy = policy
         self._stations = len(rtu_numbers)
         self._masters = masters
-        self._same = SameCommand(policy.command_timeout)
+        self._same = SameCommand()
         self._questions = Questions(policy.command_timeout, policy.term_timeout, self._same)
         self._selections = Selections(policy.select_timeout)
         self._turns = Turns(policy.gi == "queue", policy.interrogation_timeout)

@@ -17,7 +17,7 @@ from core.protocol.codes import BROADCAST, Cause, CauseNumber, TypeId, TypeNumbe
 from core.routing.audience import ANSWERS, PRIVATE, object_addresses
 from core.routing.guard import COMMANDS, INTERROGATIONS, is_freeze
 from core.routing.policy import Seat
-from core.routing.same import Key, SameCommand
+from core.routing.same import RUNNING, Key, SameCommand
 
 LIMIT: Final = 65_536
 """Open questions per group; beyond it the oldest confirmed one is forgotten."""
@@ -171,7 +171,7 @@ class Questions:
         self._command_timeout = command_timeout
         self._term_timeout = term_timeout
         self._count = 0
-        self._echoes: bool | None = None  # whether the RTU does; None: not known yet
+        self._echoes: bool | None = None  # whether the RTU does; None: no sign of it yet
         self._index: dict[_Place, _Oldest] = {}
         # Deadlines are constant within a phase, so each is in their order. Ordered dicts, because
         # a plain one searches through all that was ever taken from its front.
@@ -306,23 +306,33 @@ class Questions:
         self, asdu: Asdu
     ) -> Iterator[tuple[int | None, bytes | None, tuple[_Condition, ...]]]:
         """What to look for, the best first."""
-        objects, levels = (asdu.objects, None), _PREFERENCES[asdu.cause]
-        echo = asdu.oa if self._echoes is not False else 0
-        if echo == _NO_PROOF and not self._echoes:
+        objects, levels = asdu.objects, _PREFERENCES[asdu.cause]
+        due, fresh = levels[:_DUE_LEVELS], levels[:1]
+        echo = 0 if asdu.oa == _NO_PROOF and self._echoes is False else asdu.oa
+        if echo == _NO_PROOF and self._echoes is None:
             # It may be no echo: it does not outweigh that only somebody else waits for this.
-            for octets in objects:
-                for level in levels[:_DUE_LEVELS]:
-                    yield echo, octets, level
-            for octets in objects:
-                yield None, octets, levels[0]
+            careful = (
+                (echo, objects, due), (None, objects, fresh), (echo, objects, levels),
+                (echo, None, due), (None, None, fresh),
+            )  # fmt: skip
+            for slot, octets, some in careful:
+                for level in some:
+                    yield slot, octets, level
         for slot in (echo, None) if echo else (None,):
-            for octets in objects:
+            for octets in (objects, None):
                 for level in levels:
                     yield slot, octets, level
 
     def _learn_echo(self, asdu: Asdu, question: Question, keys: Sequence[Key]) -> None:
-        """See from an answer that only one question waits for whether the RTU echoes slots."""
-        if self._echoes is not None or not asdu.oa:
+        """See from an answer whether the RTU echoes slots.
+
+        A doubt is taken back: an answer too many may have been mistaken for another's.
+        """
+        if self._echoes or not asdu.oa:
+            return
+        if question.slot == asdu.oa:
+            if asdu.oa != _NO_PROOF:
+                self._echoes = True
             return
         waiting = sum(
             self._index[place].n
@@ -332,10 +342,7 @@ class Questions:
             if (place := (key, None, None, *condition)) in self._index
         )
         if waiting == 1:
-            if question.slot != asdu.oa:
-                self._echoes = False
-            elif asdu.oa != _NO_PROOF:
-                self._echoes = True
+            self._echoes = False
 
     def _advance(self, question: Question, asdu: Asdu, now: float) -> None:
         cause = asdu.cause
@@ -375,9 +382,9 @@ class Questions:
             if phase is Phase.ASKED:
                 self._same.wait(key, seat)
             elif phase is Phase.CONFIRMED:
-                self._same.run(key, seat, now)
+                self._same.run(key, seat, self._runs_until(question))
             elif phase is Phase.SILENT:
-                self._same.fall_silent(key, seat, now)
+                self._same.fall_silent(key, seat, self._silent_until(question))
 
     def _leave(self, question: Question) -> None:
         phase = question.phase
@@ -394,9 +401,17 @@ class Questions:
             if phase is Phase.ASKED:
                 self._same.wait_no_more(key, seat)
             elif phase is Phase.CONFIRMED:
-                self._same.run_no_more(key, seat)
+                self._same.run_no_more(key, seat, self._runs_until(question))
             elif phase is Phase.SILENT:
-                self._same.be_silent_no_more(key, seat)
+                self._same.be_silent_no_more(key, seat, self._silent_until(question))
+
+    def _runs_until(self, question: Question) -> float:
+        """When a confirmed command is no longer taken to run."""
+        return question.deadline - self._term_timeout + RUNNING
+
+    def _silent_until(self, question: Question) -> float:
+        """How long a command without answer keeps others out."""
+        return question.deadline - 4 * self._command_timeout
 
 
 class _Oldest:

@@ -4,7 +4,9 @@ While one master's command waits for its confirmation no other master may send t
 could not tell them apart. What counts as the same is type, common address and object address.
 """
 
-from dataclasses import dataclass
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from core.protocol.codes import TypeNumber
@@ -19,34 +21,30 @@ RUNNING: Final = 5.0
 
 @dataclass(slots=True)
 class _Hold:
-    """One master's commands of one key."""
+    """One master's commands of one key; times are those until which each holds it, in order."""
 
     waiting: int = 0
     """Unsent, or without their first answer."""
-    confirmed: int = 0
-    running_until: float = 0.0
-    """Of the last one that was confirmed."""
-    silent: int = 0
-    """Without an answer in time, and still remembered."""
-    silent_until: float = 0.0
-    """Of the last one of them."""
+    running: list[float] = field(default_factory=list)
+    """Confirmed ones."""
+    silent: list[float] = field(default_factory=list)
+    """Those without an answer in time."""
 
 
 class SameCommand:
     """All commands under way in a group."""
 
-    def __init__(self, command_timeout: float) -> None:
+    def __init__(self) -> None:
         self.rtu_terminates = False
         """Whether this RTU link has ever sent an ACT_TERM: many RTUs never do."""
-        self._command_timeout = command_timeout
         self._holds: dict[Key, dict[Seat | None, _Hold]] = {}
 
     def is_anothers(self, key: Key, seat: Seat, now: float) -> bool:
         """Whether another master's command of this key is under way."""
         return any(
             hold.waiting
-            or (hold.silent and now < hold.silent_until)
-            or (self.rtu_terminates and hold.confirmed and now < hold.running_until)
+            or _is_any_after(hold.silent, now)
+            or (self.rtu_terminates and _is_any_after(hold.running, now))
             for owner, hold in self._holds.get(key, {}).items()
             if owner != seat
         )
@@ -60,26 +58,22 @@ class SameCommand:
         self._hold(key, seat).waiting -= 1
         self._tidy(key, seat)
 
-    def run(self, key: Key, seat: Seat | None, now: float) -> None:
-        """It was confirmed."""
-        hold = self._hold(key, seat)
-        hold.confirmed += 1
-        hold.running_until = now + RUNNING
+    def run(self, key: Key, seat: Seat | None, until: float) -> None:
+        """It was confirmed and is taken to run until then (monotonic seconds)."""
+        insort(self._hold(key, seat).running, until)
 
-    def run_no_more(self, key: Key, seat: Seat | None) -> None:
-        """It was terminated, or is no longer waited for."""
-        self._hold(key, seat).confirmed -= 1
+    def run_no_more(self, key: Key, seat: Seat | None, until: float) -> None:
+        """The one that was to run until then was terminated, or is no longer waited for."""
+        self._hold(key, seat).running.remove(until)
         self._tidy(key, seat)
 
-    def fall_silent(self, key: Key, seat: Seat | None, now: float) -> None:
-        """It got no answer: it may yet be carried out."""
-        hold = self._hold(key, seat)
-        hold.silent += 1
-        hold.silent_until = now + self._command_timeout
+    def fall_silent(self, key: Key, seat: Seat | None, until: float) -> None:
+        """It got no answer: it may yet be carried out, and keeps others out until then."""
+        insort(self._hold(key, seat).silent, until)
 
-    def be_silent_no_more(self, key: Key, seat: Seat | None) -> None:
-        """It was answered late, or is forgotten."""
-        self._hold(key, seat).silent -= 1
+    def be_silent_no_more(self, key: Key, seat: Seat | None, until: float) -> None:
+        """The one that was to keep others out until then was answered late, or is forgotten."""
+        self._hold(key, seat).silent.remove(until)
         self._tidy(key, seat)
 
     def leave(self, seat: Seat) -> None:
@@ -89,10 +83,8 @@ class SameCommand:
             if left is not None:
                 ownerless = holds.setdefault(None, _Hold())
                 ownerless.waiting += left.waiting
-                ownerless.confirmed += left.confirmed
-                ownerless.silent += left.silent
-                ownerless.running_until = max(ownerless.running_until, left.running_until)
-                ownerless.silent_until = max(ownerless.silent_until, left.silent_until)
+                ownerless.running = sorted((*ownerless.running, *left.running))
+                ownerless.silent = sorted((*ownerless.silent, *left.silent))
 
     def clear(self) -> None:
         """The RTU link is over."""
@@ -105,7 +97,11 @@ class SameCommand:
     def _tidy(self, key: Key, seat: Seat | None) -> None:
         holds = self._holds[key]
         hold = holds[seat]
-        if not (hold.waiting or hold.confirmed or hold.silent):
+        if not (hold.waiting or hold.running or hold.silent):
             del holds[seat]
             if not holds:
                 del self._holds[key]
+
+
+def _is_any_after(times: Sequence[float], now: float) -> bool:
+    return bool(times) and times[-1] > now

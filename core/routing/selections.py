@@ -42,7 +42,7 @@ class Selections:
         self._by_key: OrderedDict[Key, _Selection] = OrderedDict()
         self._by_point: dict[Point, dict[TypeNumber, _Selection]] = {}
         self._unsent_selects: dict[Point, Counter[Seat]] = {}
-        self._unsent_ends: Counter[Key] = Counter()
+        self._unsent: Counter[Key] = Counter()
 
     def objection(self, question: Question) -> str:
         """Why a master's command must not go to the RTU now; empty if it may."""
@@ -60,23 +60,21 @@ class Selections:
 
     def accepted(self, question: Question, seat: Seat) -> None:
         """A master's command waits for room in the RTU's window."""
+        self._unsent[question.key] += 1
         if _is_select(question):
             self._unsent_selects.setdefault(_point_of(question), Counter())[seat] += 1
-        else:
-            self._unsent_ends[question.key] += 1
 
     def withdrawn(self, question: Question, seat: Seat) -> None:
         """It waits no more: it is sent, or never will be."""
+        self._unsent[question.key] -= 1
+        if not self._unsent[question.key]:
+            del self._unsent[question.key]
         if _is_select(question):
             point = _point_of(question)
             seats = self._unsent_selects[point]
             seats[seat] -= 1
             if not seats[seat]:  # and nobody else's: others could not select it meanwhile
                 del self._unsent_selects[point]
-        else:
-            self._unsent_ends[question.key] -= 1
-            if not self._unsent_ends[question.key]:
-                del self._unsent_ends[question.key]
 
     def sent(self, question: Question, seat: Seat, now: float) -> None:
         """A master's command went to the RTU: a select opens a selection, all else ends it."""
@@ -94,18 +92,22 @@ class Selections:
             self._drop(question.key)
 
     def end(self, seat: Seat, now: float) -> list[Question]:
-        """A master cannot end its selections any more: the deactivations to send for them."""
-        keys = [
-            key
-            for key, selection in self._by_key.items()
-            if selection.seat == seat and selection.deactivation is None
-        ]
-        return [self._owe(key, now) for key in keys]
+        """A master cannot end its selections any more: the deactivations to send for them.
+
+        What it has asked of a selection and the RTU was not given yet goes first, and settles it.
+        """
+        return [self._owe(key, now) for key in self._endable() if self._by_key[key].seat == seat]
 
     def end_all(self, now: float) -> list[Question]:
         """The same for all masters."""
-        keys = [key for key, s in self._by_key.items() if s.deactivation is None]
-        return [self._owe(key, now) for key in keys]
+        return [self._owe(key, now) for key in self._endable()]
+
+    def _endable(self) -> list[Key]:
+        return [
+            key
+            for key, selection in self._by_key.items()
+            if selection.deactivation is None and key not in self._unsent
+        ]
 
     def expire(self, now: float) -> list[Question]:
         """Act on what has passed its time: the deactivations to send."""
@@ -116,7 +118,7 @@ class Selections:
                 break
             if selection.deactivation is not None:
                 self._drop(key)  # never confirmed; the RTU's own time is over by now too
-            elif self._unsent_ends[key]:
+            elif key in self._unsent:  # its master is about to use, end or renew it
                 self._drop(key)
                 self._put(key, _Selection(selection.select, selection.seat, now + self._timeout))
             else:
@@ -128,7 +130,7 @@ class Selections:
         self._by_key.clear()
         self._by_point.clear()
         self._unsent_selects.clear()
-        self._unsent_ends.clear()
+        self._unsent.clear()
 
     @property
     def due(self) -> float:

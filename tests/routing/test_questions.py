@@ -15,7 +15,7 @@ CA, ALL = 32, 65535
 
 @pytest.fixture
 def questions():
-    return Questions(10.0, 120.0, SameCommand(10.0))
+    return Questions(10.0, 120.0, SameCommand())
 
 
 def ask(questions, seat, what, now=0.0, *, slot=None, ca=CA, stations=1):
@@ -194,7 +194,7 @@ def test_the_oldest_is_the_one_asked_first_not_the_one_confirmed_first(questions
 
 
 def test_the_oldest_is_the_one_asked_first_not_the_one_expired_first():
-    questions = Questions(10.0, 20.0, SameCommand(10.0))
+    questions = Questions(10.0, 20.0, SameCommand())
     older = ask(questions, 1, command())
     assert questions.answer(answer(command(), 7), 1.0) is older
     newer = ask(questions, 2, command(), 5.0)
@@ -206,7 +206,7 @@ def test_the_oldest_is_the_one_asked_first_not_the_one_expired_first():
 
 
 def test_a_late_first_answer_goes_to_him_who_waits_for_one():
-    questions = Questions(10.0, 120.0, SameCommand(10.0))
+    questions = Questions(10.0, 120.0, SameCommand())
     silent = ask(questions, 1, command())
     questions.expire(10.0)
     newer = ask(questions, 2, command(), 21.0)
@@ -624,7 +624,7 @@ def cost_of(questions, addresses):
 def test_a_flood_of_one_command_costs_no_more_than_one_of_many(questions):
     # An RTU that acknowledges but does not answer, and a master that repeats itself: what one
     # question costs must not grow with those before it, or all groups stand still with this one.
-    many = cost_of(Questions(10.0, 120.0, SameCommand(10.0)), range(4000))
+    many = cost_of(Questions(10.0, 120.0, SameCommand()), range(4000))
     same = cost_of(questions, [5] * 4000)
     assert same < 20 * many + 0.1
 
