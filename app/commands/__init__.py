@@ -25,8 +25,15 @@ def _encode(arguments: Sequence[str]) -> int:
     return encode.main(arguments)
 
 
+def _simulate(arguments: Sequence[str]) -> int:
+    from app.commands import simulate
+
+    return simulate.main(arguments)
+
+
 COMMANDS: Final[Mapping[str, Command]] = {
     "decode": Command("say what the octets of frames mean", _decode),
     "encode": Command("make octets of frames in JSON", _encode),
+    "simulate": Command("be an RTU, or many of them, for tests without a substation", _simulate),
 }
 """Each imports its module only when it is run: whoever runs the gateway needs none of them."""
