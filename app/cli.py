@@ -13,10 +13,13 @@ from app.arguments import DEFAULT_INI, Arguments
 from app.commands import COMMANDS
 from app.limits import raise_open_files, too_few_files
 from core import __version__
+from core.clock import system_clock
 from core.config import Config, Diagnostic, Reading, Severity, read_fully
 from core.feed import Feed
 from core.gateway import Gateway
 from core.logs import LogWriter, ProgramLogHandler
+from core.ntp import Report, TimeKeeper
+from core.status import ClockSeverity, ClockStatus
 
 _log = logging.getLogger("iec104.program")
 
@@ -82,7 +85,8 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: 
         stop = threading.Event()
         headless.stop_signals(stop)
         _settle_garbage_collector()
-        in_order = headless.run(Gateway(config, logs, feed), feed, stop)
+        with _time_keeper(config, feed):
+            in_order = headless.run(Gateway(config, logs, feed), feed, stop)
         _log.info("ended%s", "" if in_order else ", but not in order")
     finally:
         root.removeHandler(handler)
@@ -113,7 +117,17 @@ def _without_clock(config: Config) -> str | None:
         return None
     if importlib.util.find_spec("ntplib") is None:
         return "the package ntplib is not installed, so no time server is asked; the rest runs"
-    return "time servers are configured, but this version does not ask them yet; the rest runs"
+    return None
+
+
+def _time_keeper(config: Config, feed: Feed) -> TimeKeeper:
+    """Whoever applies another configuration tells it too: ``apply(config.settings)``."""
+
+    def show(report: Report) -> None:
+        severity = ClockSeverity(report.severity)
+        feed.put_clock(ClockStatus(report.text, severity, report.tooltip, report.news))
+
+    return TimeKeeper(config.settings, system_clock(), show)
 
 
 def _settle_garbage_collector() -> None:

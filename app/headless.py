@@ -9,7 +9,7 @@ from types import FrameType
 from app import console
 from core.feed import Feed
 from core.gateway import Gateway
-from core.status import EntryStatus, MasterState, RtuState
+from core.status import ClockStatus, EntryStatus, MasterState, RtuState
 
 _POLL_EVERY = 0.5
 
@@ -31,18 +31,19 @@ def stop_signals(stop: threading.Event) -> None:
 def run(gateway: Gateway, feed: Feed, stop: threading.Event) -> bool:
     """Run until ``stop`` is set; whether everything ended in order.
 
-    On a terminal it prints a line whenever a group changes. What someone must act on, a log that
-    cannot be written above all, goes to standard error whoever reads it.
+    On a terminal it prints a line whenever a group or the state of the clock changes. What someone
+    must act on, a log that cannot be written above all, goes to standard error whoever reads it.
     """
     watched = console.is_terminal()
-    groups = Groups()
+    groups, clock = Groups(), ClockLine()
     gateway.start()
     try:
         while not stop.wait(_POLL_EVERY):
             drained = feed.drain()
             console.err(*drained.messages)
             if watched:
-                console.out(_stamped(groups.changed(drained.statuses)))
+                lines = [*groups.changed(drained.statuses), *clock.changed(drained.clock)]
+                console.out(_stamped(lines))
     finally:
         in_order = gateway.stop()
     return in_order
@@ -68,6 +69,20 @@ class Groups:
                 self._said[group] = text
                 lines.append(f"{group} {text}")
         return lines
+
+
+class ClockLine:
+    """What was last said about the clock."""
+
+    def __init__(self) -> None:
+        self._news = 0
+
+    def changed(self, status: ClockStatus | None) -> list[str]:
+        """A line if there is news of the clock; that it was looked at again is none."""
+        if status is None or status.news == self._news:
+            return []
+        self._news = status.news
+        return [f"NTP: {status.text}"]
 
 
 def _summary(entries: Iterable[EntryStatus]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core.status import EntryStatus
+from core.status import ClockStatus, EntryStatus
 
 _MESSAGES_KEPT: Final = 5_000
 
@@ -21,6 +21,8 @@ class Drained:
     """Program messages, one line each."""
     skipped: int
     """Messages lost because nobody polled for too long."""
+    clock: ClockStatus | None = None
+    """The newest state of the clock, if there is another one since the last poll."""
 
 
 class Feed:
@@ -31,12 +33,18 @@ class Feed:
         self._statuses: dict[str, EntryStatus] = {}
         self._messages: deque[str] = deque()
         self._skipped = 0
+        self._clock: ClockStatus | None = None
 
     def put_status(self, status: EntryStatus) -> None:
         """An entry changed; an older status nobody has seen is replaced."""
         with self._lock:
             self._statuses.pop(status.key, None)
             self._statuses[status.key] = status
+
+    def put_clock(self, status: ClockStatus) -> None:
+        """The clock was looked at; an older status nobody has seen is replaced."""
+        with self._lock:
+            self._clock = status
 
     def message(self, text: str) -> None:
         """Something the person in front of the program should read."""
@@ -53,4 +61,5 @@ class Feed:
             statuses = [self._statuses.pop(key) for key in keys]
             messages = [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
             skipped, self._skipped = self._skipped, 0
-        return Drained(statuses, messages, skipped)
+            clock, self._clock = self._clock, None
+        return Drained(statuses, messages, skipped, clock)

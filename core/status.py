@@ -74,3 +74,26 @@ class EntryStatus:
     ", ", three at most: "a, b, c and 2 more"."""
     connected_at: datetime | None = None
     """Local wall time."""
+
+
+class ClockSeverity(StrEnum):
+    """How much of a person's attention the clock wants."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+    NONE = "none"
+    """There is nothing to judge: no time server, or none has been asked yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """The clock of this machine against the time servers, at one moment."""
+
+    text: str
+    """One line: `In step 23:45:02 · +3.2 ms`."""
+    severity: ClockSeverity
+    tooltip: str = ""
+    """Several lines: when it was set and from where, what was measured, what each server said."""
+    news: int = 0
+    """Grows with each change worth telling; the times in `text` change with every look."""

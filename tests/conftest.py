@@ -1,12 +1,15 @@
 """What holds for every test: no logged error, no touched clock, no thread left behind."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.support import no_clock_rights
 
 THREAD_GRACE = 2.0
 """Seconds a thread that was told to end may take for it."""
@@ -53,6 +56,11 @@ def expected_errors(_logged_errors: list[logging.LogRecord]) -> list[logging.Log
     return _logged_errors
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_program_may_set_the_clock() -> None:
+    no_clock_rights.give_up()
+
+
 @pytest.fixture(autouse=True)
 def _clock_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
@@ -62,6 +70,8 @@ def _clock_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("clock_settime", "clock_settime_ns"):
         if hasattr(time, name):  # neither is there on Windows
             monkeypatch.setattr(time, name, refuse)
+    if sys.platform == "win32":
+        monkeypatch.setattr("core.clock.Win32.set_system_time", refuse)
 
 
 @pytest.fixture(autouse=True)

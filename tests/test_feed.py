@@ -5,7 +5,14 @@ import threading
 import pytest
 
 from core.feed import Feed
-from core.status import Counters, EntryStatus, MasterState, RtuState
+from core.status import (
+    ClockSeverity,
+    ClockStatus,
+    Counters,
+    EntryStatus,
+    MasterState,
+    RtuState,
+)
 
 KEPT = 5_000
 
@@ -74,6 +81,16 @@ def test_what_was_skipped_is_told_with_the_next_poll_though_it_takes_little():
     assert feed.drain(1).skipped == 3
     feed.message("one more")  # fits where the first was taken
     assert feed.drain(1).skipped == 0
+
+
+def test_of_the_clock_the_newest_state_is_given_once():
+    feed = Feed()
+    assert feed.drain().clock is None
+    for number in range(3):
+        feed.put_clock(ClockStatus(f"In step {number}", ClockSeverity.OK))
+    feed.put_status(status("a"))
+    assert feed.drain(0).clock == ClockStatus("In step 2", ClockSeverity.OK)
+    assert feed.drain().clock is None
 
 
 def test_four_threads_may_fill_while_one_polls():

@@ -40,7 +40,7 @@ class Changes:
     groups: tuple[GroupChange, ...]
     """Every group of either: those of the new one in its order, then those removed."""
     has_new_time_servers: bool
-    """The NTP servers or how often they are asked differ."""
+    """The NTP servers differ, how often they are asked, or what follows from their answers."""
 
     @property
     def is_empty(self) -> bool:
@@ -64,11 +64,12 @@ def changes(old: Config, new: Config) -> Changes:
         for group in new.groups
     ]
     found += [GroupChange(id_, Change.REMOVED) for id_ in before if id_ not in after]
-    has_new_time_servers = (
-        old.settings.ntp_servers != new.settings.ntp_servers
-        or old.settings.ntp_update_every_sec != new.settings.ntp_update_every_sec
-    )
-    return Changes(tuple(found), has_new_time_servers)
+    return Changes(tuple(found), _clock_settings(old) != _clock_settings(new))
+
+
+def _clock_settings(config: Config) -> tuple[object, ...]:
+    of = config.settings
+    return of.ntp_servers, of.ntp_update_every_sec, of.ntp_mode, of.ntp_max_step
 
 
 def _compared(old: GroupConfig, new: GroupConfig) -> GroupChange:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from core.config.hosts import ANYBODY, Endpoint, HostFilter
 from core.config.options import Options
 
 NTP_UPDATE_EVERY_SEC = 900
+NTP_MAX_STEP = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Settings:
     ntp_servers: tuple[str, ...] = ()
     ntp_update_every_sec: int = NTP_UPDATE_EVERY_SEC
     options: Options = field(default_factory=Options)
+    ntp_mode: Literal["set", "watch"] = "set"
+    ntp_max_step: float = NTP_MAX_STEP
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ def _choice(name: str, choices: str, scope: Scope, help_: str) -> Option:
 
 _DAY = 86_400
 _WEEK = 7 * _DAY
+_YEAR = 365 * _DAY
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -206,6 +207,22 @@ OPTIONS: tuple[Option, ...] = (
         _WEEK,
         Scope.PROGRAM,
         "How often the time servers are asked, in seconds.",
+    ),
+    _choice(
+        "ntp_mode",
+        "set|watch",
+        Scope.PROGRAM,
+        "Set the clock of this machine by the time servers (set), or only show and log how far it "
+        "is off (watch).",
+    ),
+    _seconds(
+        "ntp_max_step",
+        3_600.0,
+        1,
+        _YEAR,
+        Scope.PROGRAM,
+        "Once the clock was set or found right, it is set by more than this only if two time "
+        "servers agree within 1 s.",
     ),
     _seconds(
         "idletime",

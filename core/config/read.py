@@ -14,6 +14,7 @@ from core.config.diagnostics import BadValue, Diagnostic, Report, RowReading, Se
 from core.config.document import DELIMITERS, Document, Row, is_end, parses
 from core.config.entries import group_number, is_number_like, read_entry
 from core.config.model import (
+    NTP_MAX_STEP,
     NTP_UPDATE_EVERY_SEC,
     Config,
     Entry,
@@ -207,6 +208,8 @@ class _Settings:
             nogui=bool(values.get("nogui", False)),
             ntp_servers=servers,
             ntp_update_every_sec=int(values.get("ntp_update_every_sec", NTP_UPDATE_EVERY_SEC)),
+            ntp_mode="watch" if values.get("ntp_mode") == "watch" else "set",
+            ntp_max_step=float(values.get("ntp_max_step", NTP_MAX_STEP)),
             options=options,
         )
 

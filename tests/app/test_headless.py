@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.headless import Groups
-from core.status import EntryStatus, MasterState, RtuState
+from app.cli import _time_keeper
+from app.headless import ClockLine, Groups
+from core.config import Config, Settings
+from core.feed import Feed
+from core.status import ClockSeverity, ClockStatus, EntryStatus, MasterState, RtuState
 
 PROGRAM = Path(__file__).parents[2] / "iec104mm2ss.py"
 
@@ -54,6 +57,26 @@ def test_groups_are_told_apart():
     ]
 
 
+def test_the_clock_is_a_line_when_there_is_news_of_it():
+    def clock(text, news):
+        return ClockStatus(text, ClockSeverity.OK, news=news)
+
+    line = ClockLine()
+    assert line.changed(None) == []
+    assert line.changed(clock("Asking 1 server", 0)) == []
+    assert line.changed(clock("In step 12:00:00 · +1.0 ms", 1)) == [
+        "NTP: In step 12:00:00 · +1.0 ms"
+    ]
+    assert line.changed(clock("In step 12:15:00 · +1.1 ms", 1)) == []
+    assert line.changed(clock("Set 12:30:00 · +2.5 s", 2)) == ["NTP: Set 12:30:00 · +2.5 s"]
+
+
+def test_the_state_of_the_clock_reaches_the_feed():
+    feed = Feed()
+    assert _time_keeper(Config(Settings()), feed).look() is None
+    assert feed.drain().clock == ClockStatus("No NTP server configured", ClockSeverity.NONE, "", 1)
+
+
 def _ini(folder: Path) -> Path:
     path = folder / "one.csv"
     path.write_text("1,R,,5,N,127.0.0.1:9\n1,M,14999,5,Y,\n")
@@ -64,19 +87,27 @@ def _ini(folder: Path) -> Path:
 def test_on_a_terminal_it_says_what_changes(tmp_path):
     import pty  # not on Windows
 
+    # Nothing answers there; and whatever did could set no clock: see tests/conftest.py.
+    ini = _ini(tmp_path)
+    ini.write_text(ini.read_text() + "ntp_mode,watch\nntp_server,127.113.0.1\n")
+    wanted = (b"0 of 1 masters online", b"NTP: No answer from 1 server")
     reading, writing = pty.openpty()
     program = subprocess.Popen(
-        [sys.executable, PROGRAM, "-n", "-i", _ini(tmp_path)], stdout=writing, stderr=writing
+        [sys.executable, PROGRAM, "-n", "-i", ini], stdout=writing, stderr=writing
     )
     os.close(writing)
     said = b""
     until = time.monotonic() + 10
-    while b"0 of 1 masters online" not in said and time.monotonic() < until:
+    while not all(word in said for word in wanted) and time.monotonic() < until:
         said += os.read(reading, 4096)
     program.send_signal(signal.SIGTERM)
     assert program.wait(5) == 0
     os.close(reading)
     assert b"1 S/R: connecting" in said
+    assert all(word in said for word in wanted)
+    log = (tmp_path / "log" / "iec104mm2ss.txt").read_text("utf-8")
+    assert "NTP: No answer from 1 server · next try " in log
+    assert "(127.113.0.1: no answer (nothing listens there))" in log
 
 
 @pytest.mark.posix

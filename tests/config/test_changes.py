@@ -127,7 +127,8 @@ def test_groups_come_and_go() -> None:
 
 
 def test_time_servers_alone_touch_no_group() -> None:
-    for text in (FILE + "ntp_server,192.0.2.2\n", FILE + "ntp_update_every_sec,60\n"):
+    rows = ("ntp_server,192.0.2.2", "ntp_update_every_sec,60", "ntp_mode,watch", "ntp_max_step,9")
+    for text in (f"{FILE}{row}\n" for row in rows):
         found = between(text)
         assert kinds(found) == [(1, "unchanged"), (2, "unchanged")]
         assert found.has_new_time_servers

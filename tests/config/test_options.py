@@ -33,6 +33,8 @@ def test_the_program_settings_have_the_defaults_of_the_table() -> None:
     settings = Settings()
     assert settings.nogui == BY_NAME["nogui"].default
     assert settings.ntp_update_every_sec == BY_NAME["ntp_update_every_sec"].default
+    assert settings.ntp_mode == BY_NAME["ntp_mode"].default
+    assert settings.ntp_max_step == BY_NAME["ntp_max_step"].default
     assert settings.ntp_servers == ()
 
 
@@ -80,6 +82,9 @@ GOOD: list[tuple[str, str, Value]] = [
     ("ntp_server", "pool.ntp.org", "pool.ntp.org"),
     ("ntp_server", "2001:db8::1", "2001:db8::1"),
     ("ntp_update_every_sec", "60", 60),
+    ("ntp_mode", "Watch", "watch"),
+    ("ntp_max_step", "60", 60.0),
+    ("ntp_max_step", "31536000", 31_536_000.0),
 ]
 
 
@@ -111,6 +116,8 @@ BAD = [
     ("startdt", "ondemand", "is not one of the choices"),
     ("same_ip", "replace", "is not one of the choices"),
     ("nogui", "perhaps", "is neither yes nor no"),
+    ("ntp_mode", "off", "is not one of the choices"),
+    ("ntp_max_step", "0", "is outside the range"),
     ("ntp_server", "a b", "is not a host name or IP address"),
     ("ntp_server", "10.1.1.300", "is not a host name or IP address"),
 ]

@@ -290,6 +290,14 @@ PROGRAM = [
         ["N 1: column ntp_update_every_sec: value 'seconds': stands behind the value and is "
          "ignored; accepted: one value in a row"],
     ),
+    ("ntp_mode,Watch", Settings(ntp_mode="watch"), []),
+    ("ntp_mode,set\nntp_max_step,60", Settings(ntp_max_step=60.0), []),
+    (
+        "ntp_mode,never",
+        Settings(),
+        ["E 1: column ntp_mode: value 'never': is not one of the choices, so it is not used; "
+         "accepted: set or watch"],
+    ),
     ("ntp_update_every_sec,60,# seconds", Settings(ntp_update_every_sec=60), []),
     (
         "t3,30\nt3,40\nt3,40",

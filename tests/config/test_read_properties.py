@@ -182,6 +182,8 @@ def configs(draw: st.DrawFn) -> Config:
         tuple(draw(st.lists(HOST, unique=True, max_size=3))),
         draw(st.integers(1, 604_800)),
         Options(),
+        draw(st.sampled_from(["set", "watch"])),
+        float(draw(st.integers(1, 31_536_000))),
     )
     return Config(settings, tuple(groups))
 
@@ -213,6 +215,8 @@ def test_a_configuration_written_as_rows_is_read_back_equal(
     rows = ["nogui"] if settings.nogui else []
     rows += [f"ntp_server{delimiter}{server}" for server in settings.ntp_servers]
     rows.append(f"ntp_update_every_sec{delimiter}{settings.ntp_update_every_sec}")
+    rows.append(f"ntp_mode{delimiter}{settings.ntp_mode}")
+    rows.append(f"ntp_max_step{delimiter}{settings.ntp_max_step:.0f}")
     rows += [row_of(entry, delimiter) for entry in written.entries]
     found, diagnostics = read("\r\n".join(rows).encode(), "x.csv")
     assert [str(d) for d in diagnostics if d.severity is Severity.ERROR] == []

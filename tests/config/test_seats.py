@@ -52,7 +52,9 @@ def test_a_mode_for_one_connection_is_said_to_have_no_effect(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [o for o in OPTIONS if o.kind is Kind.CHOICE], ids=lambda o: o.name
+    "option",
+    [o for o in OPTIONS if o.kind is Kind.CHOICE and o.scope is not Scope.PROGRAM],
+    ids=lambda o: o.name,
 )
 def test_every_choice_is_taken_in_silence(option: Option) -> None:
     for choice in option.choices:

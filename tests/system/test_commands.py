@@ -218,7 +218,7 @@ def test_a_confirmed_command_runs_until_its_termination_if_the_rtu_sends_any(sce
 
 @TWO_KINDS
 def test_a_confirmed_command_is_not_waited_for_for_ever(scene, monkeypatch, oa):
-    monkeypatch.setattr("core.routing.same.RUNNING", 0.3)
+    monkeypatch.setattr("core.routing.questions.RUNNING", 0.3)
     s = scene(2, oa=oa)
     one, two = s.masters
     carried_out(s, one, single_command(9))

@@ -98,3 +98,15 @@ def test_host_names_that_never_resolve_delay_nobody(wire, tmp_path):
         assert all(is_refused(port) for port in ports[:6])
         assert_clean(rtu, master)
     # leaving the block asserts that the program ended in time although they still hang
+
+
+def test_a_time_server_whose_name_never_resolves_delays_nobody(wire, tmp_path):
+    rtu_port, port = free_ports(2)
+    wire.rtu(rtu_port, 32)
+    settings = ["ntp_mode,watch", "ntp_server,time.hang.test"]
+    rows = group(1, rtu_port, [port])
+    with Gateway(tmp_path, rows, settings, hanging_names=True) as gateway:
+        master = wire.master(port, 101)
+        wire.wait(lambda: master.is_started, 5, "started")
+        wire.wait(lambda: "time.hang.test hangs" in gateway.told(), 5, "the look-up is under way")
+    # leaving the block asserts that the program ended in time although it still hangs
