@@ -97,3 +97,37 @@ class ClockStatus:
     """Several lines: when it was set and from where, what was measured, what each server said."""
     news: int = 0
     """Grows with each change worth telling; the times in `text` change with every look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What there is to know of an entry's link at one moment, read while it works.
+
+    Of several connections of one master the numbers are those of the one that has the data: the
+    first that is started, else the oldest.
+    """
+
+    link: str = ""
+    """Transfer state: `stopped`, `starting`, `started`, `stopping`..; empty while not connected."""
+    ns: int = 0
+    """V(S): number of the next I-frame sent to the peer."""
+    nr: int = 0
+    """V(R): number expected in the next I-frame from the peer."""
+    unacknowledged_out: int = 0
+    """I-frames sent and not acknowledged by the peer, 0..``k``."""
+    k: int = 0
+    unacknowledged_in: int = 0
+    """I-frames received and not yet acknowledged."""
+    waiting: int = 0
+    """ASDUs the window has not taken."""
+    buffer: int = 0
+    """How many may wait."""
+    interrogated_at: datetime | None = None
+    """Local wall time of the last general interrogation: for an RTU when it was sent to it, for a
+    master when it asked. None: none since the entry was started."""
+    interrogated_by: str = ""
+    """Label of who asked; of several masters that cannot be told apart all, joined by ", "."""
+    connected_at: datetime | None = None
+    """Local wall time."""
+    peers: tuple[str, ...] = ()
+    """Remote `address:port` of all connections, the oldest first."""

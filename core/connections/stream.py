@@ -40,11 +40,27 @@ class StreamOwner(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Who sees the octets of a stream; in between, so that it knows what came of them."""
+
+    def receive(self, link: Link, data: bytes, now: float) -> Sequence[Event]:
+        """As :meth:`Link.receive`."""
+        ...
+
+    def data_to_send(self, link: Link, now: float) -> bytes:
+        """As :meth:`Link.data_to_send`."""
+        ...
+
+
 class Stream(asyncio.BufferedProtocol):
-    """One connection. ``peer`` is its remote address as text, ``host`` the address without port."""
+    """One connection. ``peer`` is its remote address as text, ``host`` the address without port.
+
+    ``tap`` is None while nobody watches.
+    """
 
     def __init__(self, io: IoThread, owner: StreamOwner, link: Link, sock: socket.socket) -> None:
         self.link = link
+        self.tap: Tap | None = None
         self.host, self.peer = _peer_of(sock)
         self._io = io
         self._buffer = io.buffer[: _READ_OCTETS[link.role]]
@@ -99,8 +115,12 @@ class Stream(asyncio.BufferedProtocol):
         """Write what the link has to send, if anything."""
         if self._reason:
             return
+        tap = self.tap
         try:
-            data = self.link.data_to_send(now)
+            if tap is None or self._transport is None:
+                data = self.link.data_to_send(now)
+            else:
+                data = tap.data_to_send(self.link, now)
         except Exception as error:
             self._owner.owner_failed(self, error)
             return
@@ -151,8 +171,13 @@ class Stream(asyncio.BufferedProtocol):
             return
         data = self._buffer[:nbytes].tobytes()
         now = self._io.loop.time()
+        tap = self.tap
         try:
-            self._owner.link_turned(self, self.link.receive(data, now), now)
+            if tap is None:
+                events = self.link.receive(data, now)
+            else:
+                events = tap.receive(self.link, data, now)
+            self._owner.link_turned(self, events, now)
         except Exception as error:
             self._owner.owner_failed(self, error)
 

@@ -9,10 +9,11 @@ from typing import Final
 from core.config import Change, Config, GroupConfig, MasterEntry, changes
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
-from core.feed import Feed
+from core.feed import Feed, Topic
 from core.gateway.hub import Hub
+from core.gateway.watches import Watches
 from core.logs import LogWriter
-from core.status import Counters, EntryStatus
+from core.status import Counters, EntryStatus, Facts
 
 _log = logging.getLogger("iec104.gateway")
 
@@ -22,7 +23,8 @@ _LINKS_END: Final = 0.8
 
 
 class Gateway:
-    """Runs a configuration. ``start`` once, then ``apply``, ``snapshot`` and ``stop``.
+    """Runs a configuration. ``start`` once, then ``apply``, ``watch`` and ``stop``; ``snapshot``
+    and ``facts`` tell how it is.
 
     ``logs`` must be started by the caller and stopped after the gateway; ``feed`` is what the
     front end polls.
@@ -30,11 +32,13 @@ class Gateway:
 
     def __init__(self, config: Config, logs: LogWriter, feed: Feed) -> None:
         self._config = config
+        self._wanted = config
         self._logs = logs
         self._feed = feed
         self._io = IoThread()
         self._resolver = Resolver(self._io.loop)
         self._hubs: dict[int, Hub] = {}
+        self._watches = Watches(logs, feed, self._io.loop)
         self._applying = asyncio.Lock()
         self._is_stopping = False
 
@@ -70,14 +74,43 @@ class Gateway:
             found += [(e.journal.status, e.journal.counters) for e in list(hub.ends.values())]
         return found
 
+    def facts(self, key: str) -> Facts | None:
+        """What there is to know of the link of an entry; None if there is no such entry."""
+        for hub in list(self._hubs.values()):
+            found = hub.facts(key)
+            if found is not None:
+                return found
+        return None
+
+    def watch(self, topic: Topic, on: bool) -> None:
+        """Let the log of an entry or the traffic of a group go to the feed, or no longer.
+
+        Returns at once. On again while it is on: of a log the tail comes anew, and lines after it;
+        of a group nothing changes. It lasts while the configuration has the entry or the group,
+        through every ``apply``, and ends with ``stop``. What neither has is not watched.
+        """
+        self._io.call(self._watch, topic, on)
+
     # On the I/O thread
+
+    def _watch(self, topic: Topic, on: bool) -> None:
+        if self._is_stopping:
+            return
+        if on:
+            self._watches.begin(topic, self._wanted)
+        else:
+            self._watches.end(topic)
+        for id_, hub in self._hubs.items():
+            hub.watch(self._watches.tap(id_))
 
     def _start_all(self) -> None:
         for hub in self._hubs.values():
             hub.start()
 
     def _hub(self, group: GroupConfig) -> Hub:
-        return Hub(self._io, self._resolver, group, self._logs, self._feed)
+        hub = Hub(self._io, self._resolver, group, self._logs, self._feed)
+        hub.watch(self._watches.tap(group.id))
+        return hub
 
     def _start_group(self, group: GroupConfig) -> None:
         hub = self._hubs[group.id] = self._hub(group)
@@ -91,6 +124,7 @@ class Gateway:
         try:
             await self._stop_hubs(self._hubs.values())
             await self._links_over()
+            self._watches.end_all()
         finally:
             done.set_result(None)
 
@@ -112,6 +146,7 @@ class Gateway:
 
     def _spawn_apply(self, config: Config, restart: frozenset[str]) -> None:
         if not self._is_stopping:
+            self._wanted = config
             self._io.spawn(self._apply(config, restart), "apply")
 
     async def _apply(self, config: Config, restart: frozenset[str]) -> None:
@@ -149,3 +184,4 @@ class Gateway:
             for group in fresh:
                 self._start_group(group)
             self._hubs = {id_: self._hubs[id_] for id_ in groups if id_ in self._hubs}
+            self._watches.keep(self._wanted)

@@ -15,10 +15,12 @@ from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream
 from core.feed import Feed
+from core.gateway.asked import INTERROGATIONS, Interrogations, is_general
 from core.gateway.journal import Journal
 from core.gateway.master import MasterEnd
 from core.gateway.place import Place
 from core.gateway.rtu import RtuEnd
+from core.gateway.tap import GroupTap, Traced
 from core.logs import Level, LogWriter
 from core.protocol.link import (
     Event,
@@ -30,7 +32,7 @@ from core.protocol.link import (
     TestConfirmed,
 )
 from core.protocol.outbox import Level as Fill
-from core.protocol.run import Run
+from core.protocol.run import APCI_OCTETS, Address, Run
 from core.routing.actions import (
     RTU,
     Action,
@@ -47,6 +49,7 @@ from core.routing.actions import (
 from core.routing.brake import LONGEST, Brake
 from core.routing.group import Group
 from core.routing.policy import MasterPolicy, Policy, Seat
+from core.status import Facts
 
 _LAST_WORDS: Final = 0.4
 """Seconds masters get, after the RTU is lost, to take what the window still holds back."""
@@ -94,6 +97,8 @@ class Hub:
         self._resolver = resolver
         self._logs = logs
         self._feed = feed
+        self._tap: GroupTap | None = None
+        self._asked = Interrogations(slot_tells=config.rtu.options.oa == "index")
         journal = Journal(config.rtu, logs, feed, io.loop.time)
         self.rtu = RtuEnd(io, resolver, self, config.rtu, journal)
         self.ends: dict[int, MasterEnd] = {}
@@ -112,6 +117,8 @@ class Hub:
     def _add_end(self, position: int, first_seat: Seat, entry: MasterEntry) -> MasterEnd:
         journal = Journal(entry, self._logs, self._feed, self._io.loop.time)
         end = MasterEnd(self._io, self._resolver, self, first_seat, entry, journal)
+        if self._tap is not None:
+            end.set_tap(self._tap.of_entry(entry.key))
         self.ends[position] = end
         self._places.update({place.seat: place for place in end.places})
         return end
@@ -165,6 +172,24 @@ class Hub:
             end.journal.line("stopped")
         self.rtu.end("gateway stopped")
         self.rtu.journal.line("stopped")
+
+    def watch(self, tap: GroupTap | None) -> None:
+        """Let every frame of the group be seen, or none."""
+        if tap is self._tap:
+            return
+        self._tap = tap
+        for end in self._all_ends():
+            end.set_tap(None if tap is None else tap.of_entry(end.entry.key))
+
+    def facts(self, key: str) -> Facts | None:
+        """The facts of an entry; None if it is not of this group. From any thread."""
+        for end in self._all_ends():
+            if end.entry.key == key:
+                return end.facts()
+        return None
+
+    def _all_ends(self) -> list[RtuEnd | MasterEnd]:
+        return [self.rtu, *list(self.ends.values())]
 
     def has_places_for(self, masters: Sequence[MasterEntry]) -> bool:
         """Whether each of these entries has as many seats as the one in its position here."""
@@ -222,6 +247,7 @@ class Hub:
             place.outbox.clear()
             place.is_started = False
         self._held.clear()
+        self._asked.clear()
         self._group = self._new_group()
         self.rtu.end(f"internal error: {error!r}")
 
@@ -234,12 +260,28 @@ class Hub:
     @_group_step
     def rtu_turned(self, events: Sequence[Event], now: float) -> None:
         for event in events:
-            if type(event) is Run:
+            if isinstance(event, Run):
                 self.rtu.journal.counters.asdus_in += len(event.sizes)
-                self._carry_out(self._group.from_rtu(event, now), now)
+                if self._tap is None:
+                    self._carry_out(self._group.from_rtu(event, now), now)
+                else:
+                    self._carry_out(self._from_watched_rtu(event, now), now)
             else:
                 self._rtu_event(event, now)
         self.rtu_room(now)
+
+    def _from_watched_rtu(self, run: Run, now: float) -> Sequence[Action]:
+        """As ``from_rtu``; what of it is sent in another form still knows where it came from."""
+        if not isinstance(run, Traced) or self.rtu.entry.options.gi_data != "background":
+            return self._group.from_rtu(run, now)
+        actions: list[Action] = []
+        for index in range(len(run)):  # one by one: then all that is delivered is of this frame
+            frame = run.part(index, index + 1)
+            for action in self._group.from_rtu(frame, now):
+                if isinstance(action, Deliver) and not isinstance(action.run, Traced):
+                    action = Deliver(frame.in_other_form(action.run), action.to)
+                actions.append(action)
+        return actions
 
     def _rtu_event(self, event: Event, now: float) -> None:
         match event:
@@ -266,6 +308,7 @@ class Hub:
 
     @_group_step
     def rtu_over(self, now: float) -> None:
+        self._asked.clear()
         self._carry_out(self._group.rtu_lost(now), now)
 
     # What a master's end says
@@ -279,10 +322,12 @@ class Hub:
         self, place: Place, stream: Stream, events: Sequence[Event], now: float
     ) -> None:
         for event in events:
-            if type(event) is Run:
+            if isinstance(event, Run):
                 if stream is not place.stream:  # ended by what came before in the same read
                     break
                 place.counters.asdus_in += len(event.sizes)
+                if self._asked.ask(place.seat, event, has_unsent=self._group.has_unsent):
+                    place.end.journal.general_interrogation(place.end.entry.label)
                 room = self.rtu.stream.link.room if self.rtu.stream is not None else 0
                 self._carry_out(self._group.from_master(place.seat, event, now, room), now)
                 self._let_out(now)  # before what follows in the same read, a STOPDT perhaps
@@ -474,6 +519,8 @@ class Hub:
         for seat, address in action.to:
             if seat == RTU:
                 if self.rtu.stream is not None:
+                    if run.octets[APCI_OCTETS] in INTERROGATIONS:
+                        run = self._interrogation(run, address)
                     self.rtu.stream.link.send(run, address)
                     self.rtu.journal.counters.asdus_out += n
                 continue
@@ -490,6 +537,14 @@ class Hub:
             if not place.is_touched:
                 place.is_touched = True
                 self._touched.append(place)
+
+    def _interrogation(self, run: Run, address: Address) -> Run:
+        """Note whose it is what the RTU is given; the frame it came in, if that is certain."""
+        asked = self._asked.given(run, address)
+        if is_general(run.octets[APCI_OCTETS:]):
+            who = dict.fromkeys(self._places[each.seat].end.entry.label for each in asked)
+            self.rtu.journal.general_interrogation(", ".join(who))
+        return asked[0].run if len(asked) == 1 else run
 
     def _note(self, seat: Seat, note: Note) -> None:
         if seat == RTU:

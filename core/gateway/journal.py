@@ -35,13 +35,17 @@ _SECURITY = {Kind.REFUSED: "refused command", Kind.MALFORMED: "malformed frame"}
 
 
 class Journal:
-    """The voice of one entry. I/O thread only, but for ``status`` and ``counters``."""
+    """The voice of one entry. I/O thread only, but for ``status``, ``counters`` and reading
+    ``interrogated``.
+    """
 
     def __init__(
         self, entry: Entry, logs: LogWriter, feed: Feed, clock: Callable[[], float]
     ) -> None:
         self.entry = entry
         self.counters = Counters()
+        self.interrogated: tuple[datetime | None, str] = None, ""
+        """When the last general interrogation was, and who asked for it."""
         self._logs = logs
         self._feed = feed
         self._clock = clock
@@ -52,6 +56,10 @@ class Journal:
         self.status = EntryStatus(entry.key, entry.group, entry.label, initial)
         logs.register(entry.key, entry.label, entry.group)
         feed.put_status(self.status)
+
+    def general_interrogation(self, who: str) -> None:
+        """It was asked for one, or has asked."""
+        self.interrogated = self._logs.now(), who
 
     def failed(self, error: Exception) -> None:
         """Our own fault: the program log gets the traceback, the entry's log a line."""

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 from core.config import MasterEntry
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
-from core.connections.stream import Stream, endpoint_text
+from core.connections.stream import Stream, Tap, endpoint_text
+from core.gateway.facts import facts_of
 from core.gateway.journal import Journal
 from core.gateway.place import Place
 from core.gateway.port import Port
@@ -18,7 +19,7 @@ from core.logs import Level
 from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
 from core.routing.policy import Seat
-from core.status import MasterState
+from core.status import Facts, MasterState
 
 _CORPSE_LIMIT: Final = 3.0
 """Seconds the connections there are have to answer a test while a new one waits."""
@@ -66,6 +67,7 @@ class MasterEnd:
             for seat in range(first_seat, first_seat + entry.seats)
         )
         self.connections: dict[Stream, Place] = {}
+        self._tap: Tap | None = None
         self._io = io
         self._owner = owner
         self._port = Port(io, resolver, entry, journal, self._accepted, self.publish)
@@ -109,6 +111,19 @@ class MasterEnd:
         if place.is_empty:
             self._free.append(place)
         return True
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """Let every connection, now and later, be seen, or none."""
+        self._tap = tap
+        for stream in self.connections:
+            stream.tap = tap
+        if self._waiting is not None:
+            self._waiting.tap = tap
+
+    def facts(self) -> Facts:
+        """The numbers of its links; from any thread."""
+        outboxes = [place.outbox for place in self.places]
+        return facts_of(self.journal, list(self.connections), outboxes)
 
     def tell(self, stream: Stream, text: str, level: Level = Level.INFO) -> None:
         """A line about one connection, which is named if there may be several."""
@@ -266,6 +281,7 @@ class MasterEnd:
         outbox = Outbox(self.entry.options.buffer)
         link = Link(Role.CONTROLLED, self.timing, outbox, self._io.loop.time())
         stream = Stream(self._io, self, link, sock)
+        stream.tap = self._tap
         self._io.spawn(self._bind(stream), f"connection of {self.entry.key}")
         return stream
 

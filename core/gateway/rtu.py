@@ -9,7 +9,8 @@ from core.config import RtuEntry
 from core.connections.dialer import Dialer, Outcome, Target
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
-from core.connections.stream import Stream
+from core.connections.stream import Stream, Tap
+from core.gateway.facts import facts_of
 from core.gateway.journal import Journal
 from core.gateway.timing import timing_of
 from core.logs import Level
@@ -17,7 +18,7 @@ from core.protocol.apci import Reason
 from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox
 from core.routing.actions import Note
-from core.status import RtuState
+from core.status import Facts, RtuState
 
 _STOP_CON: Final = 1.0
 """Seconds an RTU has to confirm STOPDT when the gateway ends."""
@@ -56,6 +57,7 @@ class RtuEnd:
         self.stream: Stream | None = None
         self.was_usable = False
         """Whether the present or last link was."""
+        self._tap: Tap | None = None
         self._io = io
         self._resolver = resolver
         self._owner = owner
@@ -94,7 +96,18 @@ class RtuEnd:
             except TimeoutError:
                 self.journal.line("no stopdt con", Level.WARNING)
 
+    def facts(self) -> Facts:
+        """The numbers of its link; from any thread."""
+        stream = self.stream
+        return facts_of(self.journal, () if stream is None else (stream,), ())
+
     # What the hub asks for
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """Let this and every later connection be seen, or none."""
+        self._tap = tap
+        if self.stream is not None:
+            self.stream.tap = tap
 
     def test(self, now: float) -> None:
         """TESTFR act; its con makes a stopped RTU usable."""
@@ -188,6 +201,7 @@ class RtuEnd:
         # Each link numbers and asks afresh: what an older one still owed is nobody's any more.
         link = Link(Role.CONTROLLING, self._timing, Outbox(self.entry.options.buffer), now)
         self.stream = stream = Stream(self._io, self, link, sock)
+        stream.tap = self._tap
         self._over = self._io.loop.create_future()
         self._target = target
         self.was_usable = self._was_started = False
