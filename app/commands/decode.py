@@ -9,11 +9,11 @@ from typing import Final
 from app.commands import filters
 from app.commands.filters import Answer
 from core.config.diagnostics import shown
-from core.protocol.codec import DecodeError, Fault, IFrame, decode_apdu
+from core.protocol.codec import DecodeError, Fault, decode_apdu
 from core.protocol.describe import describe, describe_frame
 from core.protocol.jsonform import to_json
 
-_NO_PLACE_IN_JSON: Final = (Fault.SURPLUS_OCTETS, Fault.UNKNOWN_TYPE)
+_NO_PLACE_IN_JSON: Final = (Fault.SURPLUS_OCTETS, Fault.UNKNOWN_TYPE, Fault.RESERVED_BITS)
 """What can be read, but would be lost in the JSON form."""
 
 
@@ -111,7 +111,7 @@ def _text(octets: bytes, strict: bool) -> Answer:
 def _json(octets: bytes, strict: bool) -> Answer:
     frame = decode_apdu(octets, strict=strict)
     for remark in frame.remarks:
-        if isinstance(frame, IFrame) and remark.reason in _NO_PLACE_IN_JSON:
+        if remark.reason in _NO_PLACE_IN_JSON:
             raise DecodeError(remark)
     return Answer(json.dumps(to_json(frame), allow_nan=False))
 
