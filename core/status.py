@@ -123,10 +123,10 @@ class Facts:
     buffer: int = 0
     """How many may wait."""
     interrogated_at: datetime | None = None
-    """Local wall time of the last general interrogation: for an RTU when it was sent to it, for a
-    master when it asked. None: none since the entry was started."""
+    """Local wall time at which the last general interrogation was sent to the RTU, for a master the
+    last one of its own. None: none since the entry was started."""
     interrogated_by: str = ""
-    """Label of who asked; of several masters that cannot be told apart all, joined by ", "."""
+    """Label of who asked; of several masters that one served all, joined by ", "."""
     connected_at: datetime | None = None
     """Local wall time."""
     peers: tuple[str, ...] = ()

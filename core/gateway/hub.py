@@ -15,7 +15,6 @@ from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream
 from core.feed import Feed
-from core.gateway.asked import INTERROGATIONS, Interrogations, is_general
 from core.gateway.journal import Journal
 from core.gateway.master import MasterEnd
 from core.gateway.place import Place
@@ -32,7 +31,7 @@ from core.protocol.link import (
     TestConfirmed,
 )
 from core.protocol.outbox import Level as Fill
-from core.protocol.run import APCI_OCTETS, Address, Run
+from core.protocol.run import Run
 from core.routing.actions import (
     RTU,
     Action,
@@ -98,7 +97,6 @@ class Hub:
         self._logs = logs
         self._feed = feed
         self._tap: GroupTap | None = None
-        self._asked = Interrogations(slot_tells=config.rtu.options.oa == "index")
         journal = Journal(config.rtu, logs, feed, io.loop.time)
         self.rtu = RtuEnd(io, resolver, self, config.rtu, journal)
         self.ends: dict[int, MasterEnd] = {}
@@ -247,7 +245,6 @@ class Hub:
             place.outbox.clear()
             place.is_started = False
         self._held.clear()
-        self._asked.clear()
         self._group = self._new_group()
         self.rtu.end(f"internal error: {error!r}")
 
@@ -308,7 +305,6 @@ class Hub:
 
     @_group_step
     def rtu_over(self, now: float) -> None:
-        self._asked.clear()
         self._carry_out(self._group.rtu_lost(now), now)
 
     # What a master's end says
@@ -326,8 +322,6 @@ class Hub:
                 if stream is not place.stream:  # ended by what came before in the same read
                     break
                 place.counters.asdus_in += len(event.sizes)
-                if self._asked.ask(place.seat, event, has_unsent=self._group.has_unsent):
-                    place.end.journal.general_interrogation(place.end.entry.label)
                 room = self.rtu.stream.link.room if self.rtu.stream is not None else 0
                 self._carry_out(self._group.from_master(place.seat, event, now, room), now)
                 self._let_out(now)  # before what follows in the same read, a STOPDT perhaps
@@ -519,8 +513,8 @@ class Hub:
         for seat, address in action.to:
             if seat == RTU:
                 if self.rtu.stream is not None:
-                    if run.octets[APCI_OCTETS] in INTERROGATIONS:
-                        run = self._interrogation(run, address)
+                    if action.interrogating:
+                        self._note_interrogation(action.interrogating)
                     self.rtu.stream.link.send(run, address)
                     self.rtu.journal.counters.asdus_out += n
                 continue
@@ -538,13 +532,13 @@ class Hub:
                 place.is_touched = True
                 self._touched.append(place)
 
-    def _interrogation(self, run: Run, address: Address) -> Run:
-        """Note whose it is what the RTU is given; the frame it came in, if that is certain."""
-        asked = self._asked.given(run, address)
-        if is_general(run.octets[APCI_OCTETS:]):
-            who = dict.fromkeys(self._places[each.seat].end.entry.label for each in asked)
-            self.rtu.journal.general_interrogation(", ".join(who))
-        return asked[0].run if len(asked) == 1 else run
+    def _note_interrogation(self, seats: Sequence[Seat]) -> None:
+        """Say for the entries' facts when the last one was, and whose."""
+        ends = dict.fromkeys(self._places[seat].end for seat in seats)
+        at = self._logs.now()
+        self.rtu.journal.general_interrogation(at, ", ".join(end.entry.label for end in ends))
+        for end in ends:
+            end.journal.general_interrogation(at, end.entry.label)
 
     def _note(self, seat: Seat, note: Note) -> None:
         if seat == RTU:

@@ -57,9 +57,9 @@ class Journal:
         logs.register(entry.key, entry.label, entry.group)
         feed.put_status(self.status)
 
-    def general_interrogation(self, who: str) -> None:
-        """It was asked for one, or has asked."""
-        self.interrogated = self._logs.now(), who
+    def general_interrogation(self, at: datetime, who: str) -> None:
+        """One was sent to the RTU: to this entry, or for it."""
+        self.interrogated = at, who
 
     def failed(self, error: Exception) -> None:
         """Our own fault: the program log gets the traceback, the entry's log a line."""

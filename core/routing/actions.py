@@ -1,6 +1,6 @@
 """What a group asks its shell to do: plain values, carried out in order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -39,6 +39,8 @@ class Deliver:
 
     run: Run
     to: tuple[tuple[Seat, Address], ...]
+    interrogating: tuple[Seat, ...] = field(default=(), compare=False)
+    """With a general interrogation that goes to the RTU: the masters it is for."""
 
 
 @dataclass(frozen=True, slots=True)

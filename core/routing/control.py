@@ -52,7 +52,6 @@ class _Unsent:
     """A control ASDU the RTU's window has not taken."""
 
     question: Question
-    run: Run
     accepted_at: float
 
 
@@ -78,7 +77,7 @@ class Control:
         actions: list[Action] = []
         master = self._masters[seat]
         for index, asdu in enumerate(run.asdus()):
-            question = self._question(seat, asdu)
+            question = self._question(seat, asdu, run.part(index, index + 1))
             refusal = self._refusal(seat, asdu, question, now)
             if refusal is not None:
                 actions += refusal
@@ -96,16 +95,16 @@ class Control:
                 continue
             if asdu.type_id == TypeId.C_CS_NA_1:
                 actions += self._compare_clocks(seat, asdu, now)
-            self._accept(question, run.part(index, index + 1), now)
+            self._accept(question, now)
         return actions
 
-    def _question(self, seat: Seat, asdu: Asdu) -> Question:
+    def _question(self, seat: Seat, asdu: Asdu, run: Run) -> Question:
         ca = self._masters.to_rtu(seat, asdu.ca)
         stations = 1
         if ca is None:  # else refused
             ca, stations = BROADCAST, self._stations
         key = (asdu.type_id, ca, asdu.ioa or 0, qualifier_of(asdu))
-        return Question(asdu, key, seat, self._slot(seat, asdu), stations)
+        return Question(asdu, key, seat, self._slot(seat, asdu), run, stations)
 
     def _slot(self, seat: Seat, asdu: Asdu) -> int:
         match self._policy.oa:
@@ -185,7 +184,7 @@ class Control:
         verdict, unsent = self._turns.deactivate(question, seat)
         match verdict:
             case Verdict.TO_RTU:
-                self._accept(question, Run.of(asdu), now)
+                self._accept(question, now)
                 return []
             case Verdict.REFUSED:
                 why = "no interrogation of this master to deactivate"
@@ -203,13 +202,13 @@ class Control:
             actions += [Note(seat, Kind.WARNING, text) for seat, _ in stuck.askers]
             self._questions.give_up(stuck, now)
         while (question := self._turns.next()) is not None:
-            self._accept(question, Run.of(question.asdu), now)
+            self._accept(question, now)
         return actions
 
     # To the RTU
 
-    def _accept(self, question: Question, run: Run, now: float) -> None:
-        self._unsent.append(_Unsent(question, run, now))
+    def _accept(self, question: Question, now: float) -> None:
+        self._unsent.append(_Unsent(question, now))
         self._count(question, 1)
 
     def _count(self, question: Question, n: int) -> None:
@@ -230,8 +229,7 @@ class Control:
         """What goes to the RTU now, at most ``room`` ASDUs; their questions open with it."""
         actions: list[Action] = []
         while self._unsent and len(actions) < room:
-            unsent = self._unsent.popleft()
-            question = unsent.question
+            question = self._unsent.popleft().question
             asdu, ca = question.asdu, question.key[1]
             if asdu.cause in _ASKING and asdu.type_id not in _SPEAKS_FOR_ITSELF:
                 self._questions.open(question, now)
@@ -240,7 +238,10 @@ class Control:
                 self._selections.sent(question, question.seat, now)
             elif asdu.type_id in INTERROGATIONS and question.is_terminated:
                 self._turns.sent(question, now)
-            actions.append(Deliver(unsent.run, ((RTU, address_of(question.slot, ca)),)))
+            is_general = asdu.type_id == TypeId.C_IC_NA_1 and not question.is_deactivation
+            seats = tuple(seat for seat, _ in question.askers) if is_general else ()
+            address = address_of(question.slot, ca)
+            actions.append(Deliver(question.run, ((RTU, address),), seats))
         return actions
 
     @property
@@ -369,7 +370,7 @@ class Control:
         actions: list[Action] = []
         for question in deactivations:
             asdu = question.asdu
-            self._accept(question, Run.of(asdu), now)
+            self._accept(question, now)
             text = f"{asdu.name} IOA {asdu.ioa}: the selection is ended by the gateway"
             actions.append(Note(RTU, Kind.INFO, text))
         return actions

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from core.protocol.asdu import Asdu
 from core.protocol.codes import BROADCAST, Cause, CauseNumber, TypeId, TypeNumber
+from core.protocol.run import Run
 from core.routing.audience import ANSWERS, PRIVATE, object_addresses
 from core.routing.guard import COMMANDS, INTERROGATIONS, is_freeze
 from core.routing.policy import Seat
@@ -61,6 +62,8 @@ class Question:
     """The asker; None once he has left."""
     slot: int
     """The originator address the RTU was given."""
+    run: Run
+    """The one frame it came in."""
     remaining: int = 1
     """Stations still to end it: more than one after a broadcast."""
     others: tuple[tuple[Seat, Asdu], ...] = ()

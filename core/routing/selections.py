@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from core.protocol.asdu import Asdu
 from core.protocol.codes import Cause, TypeNumber
+from core.protocol.run import Run
 from core.routing.policy import Seat
 from core.routing.questions import Question
 from core.routing.same import Key
@@ -142,7 +143,7 @@ class Selections:
         old = self._by_key[key]
         select = old.select
         asdu = select.asdu.with_cause(Cause.DEACTIVATION, negative=False)
-        deactivation = Question(asdu, key, None, select.slot)
+        deactivation = Question(asdu, key, None, select.slot, Run.of(asdu))
         self._drop(key)
         self._put(key, _Selection(select, old.seat, now + self._timeout, deactivation))
         return deactivation

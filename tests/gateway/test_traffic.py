@@ -11,13 +11,11 @@ import pytest
 
 import core.gateway.tap as tap_module
 from core.feed import Feed, Frame, TrafficOf
-from core.gateway.asked import _LIMIT, Interrogations
 from core.gateway.tap import GroupTap, Traced
 from core.logs import local_now
-from core.protocol.asdu import Asdu
 from core.protocol.link import Link, Role, Timing
 from core.protocol.outbox import Outbox
-from core.protocol.run import Run, address_of
+from core.protocol.run import address_of
 from tests.connections.support import wait_for
 from tests.gateway.running import scripted
 from tests.support.gateway import group
@@ -237,7 +235,7 @@ def test_an_interrogation_that_serves_several_is_told_once(wire, run, quick):
     assert gone[0] == ["S/RTU1"]
 
 
-def test_interrogations_that_cannot_be_told_apart_are_not_paired(wire, run, quick):
+def test_of_interrogations_served_by_one_the_first_is_the_one_that_went(wire, run, quick):
     rtu_port, *ports = free_ports(4)
     rows = group(GROUP, rtu_port, ports, options=("oa=zero",))
     rows[2:] = [replace(row, ca=OWN_CA) for row in rows[2:]]
@@ -256,7 +254,7 @@ def test_interrogations_that_cannot_be_told_apart_are_not_paired(wire, run, quic
     rtu.release()
     wire.wait(lambda: len(two.answers) == len(three.answers) == 2, what="both were served")
     all_agree(wire, traffic, rtu, peers)
-    for n, gone in ((1, ["S/RTU1"]), (2, []), (3, [])):
+    for n, gone in ((1, ["S/RTU1"]), (2, ["S/RTU1"]), (3, [])):
         assert traffic.gone_to(*traffic.of(f"M/M1-{n}", 100, 6)) == gone
     facts = gateway.gateway.facts(traffic.key("S/RTU1"))
     assert facts.interrogated_by == "M/M1-2, M/M1-3"
@@ -617,65 +615,3 @@ def test_a_frame_has_the_time_at_which_its_last_octets_came():
         if len(octets) > 4 or second == 2:
             tap.hand_over()
     assert [(frame.at - begin).seconds for frame in frames] == [2, 3]
-
-
-# -- whose interrogation the RTU is given --------------------------------------------------------
-
-
-def question(qoi=20, type_id=100, cause=6, ca=7):
-    return Run.of(Asdu.of(type_id, cause, ca, bytes([0, 0, 0, qoi])))
-
-
-def seats(found):
-    return [asked.seat for asked in found]
-
-
-def test_the_slot_tells_who_asks_what_others_ask_too():
-    asked = Interrogations(slot_tells=True)
-    mine, others = question(), question()
-    assert asked.ask(1, others, has_unsent=False)
-    assert asked.ask(2, mine, has_unsent=True)
-    (found,) = asked.given(question(), address_of(2, 32))
-    assert (found.seat, found.run) == (2, mine)
-    assert seats(asked.given(question(), address_of(1, 32))) == [1]
-    assert not asked.given(question(), address_of(1, 32))
-
-
-@pytest.mark.parametrize("slot", [0, 5])
-def test_where_the_slot_tells_nothing_all_who_asked_it_may_be_it(slot):
-    asked = Interrogations(slot_tells=False)
-    asked.ask(1, question(), has_unsent=False)
-    asked.ask(2, question(), has_unsent=False)
-    asked.ask(3, question(ca=8), has_unsent=False)
-    assert seats(asked.given(question(), address_of(slot, 32))) == [1, 2]
-    assert seats(asked.given(question(ca=8), address_of(slot, 32))) == [3]
-
-
-def test_asked_again_the_first_is_replaced_unless_it_may_be_on_its_way():
-    for has_unsent, expected in ((False, 1), (True, 2)):
-        asked = Interrogations(slot_tells=True)
-        asked.ask(1, question(), has_unsent=False)
-        asked.ask(1, question(), has_unsent=has_unsent)
-        assert len(asked.given(question(), address_of(1, 32))) == expected
-
-
-def test_only_an_activation_of_a_general_interrogation_is_one():
-    asked = Interrogations(slot_tells=True)
-    assert not asked.ask(1, question(type_id=101), has_unsent=False)
-    assert not asked.ask(1, question(cause=8), has_unsent=False)
-    assert not asked.ask(1, question(type_id=51), has_unsent=False)
-    assert asked.ask(1, question(qoi=21), has_unsent=False)
-
-
-def test_of_too_many_nothing_is_known_until_nothing_is_on_its_way():
-    asked = Interrogations(slot_tells=True)
-    asked.ask(1, question(), has_unsent=False)
-    for n in range(_LIMIT):
-        asked.ask(2, question(ca=1000 + n), has_unsent=True)
-    asked.ask(3, question(), has_unsent=True)
-    assert not asked.given(question(), address_of(3, 32))
-    asked.ask(3, question(), has_unsent=False)
-    assert seats(asked.given(question(), address_of(3, 32))) == [3]
-    asked.ask(3, question(), has_unsent=False)
-    asked.clear()
-    assert not asked.given(question(), address_of(3, 32))

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from core.protocol.run import Run
 from core.routing import questions as room
 from core.routing.questions import LIMIT, Phase, Question, Questions, qualifier_of
 from core.routing.same import SameCommand
@@ -21,7 +22,8 @@ def questions():
 def ask(questions, seat, what, now=0.0, *, slot=None, ca=CA, stations=1):
     """Open a question as the group does; by default the slot is the seat."""
     key = (what.type_id, ca, what.ioa, qualifier_of(what))
-    question = Question(what, key, seat, seat if slot is None else slot, stations)
+    slot = seat if slot is None else slot
+    question = Question(what, key, seat, slot, Run.of(what), stations)
     questions.open(question, now)
     return question
 
