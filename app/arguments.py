@@ -20,6 +20,8 @@ class Arguments:
 
     ini: Path | None
     is_check: bool
+    is_demo: bool
+    demo_seconds: float | None
     nogui: bool
     log_dir: Path | None
     ntp_servers: tuple[str, ...]
@@ -46,10 +48,19 @@ class Arguments:
 
 def parse(arguments: Sequence[str] | None) -> Arguments:
     """Read the command line; prints and raises SystemExit (2) on a wrong one, (0) after help."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.demo and (given.check or given.ini or given.ntp_server or given.ntp_update_every_sec):
+        parser.error(
+            "--demo brings its own configuration: -i, -t, -s and --check do not go with it"
+        )
+    if given.seconds is not None and not given.demo:
+        parser.error("--for goes with --demo only")
     return Arguments(
         ini=given.ini,
         is_check=given.check,
+        is_demo=given.demo,
+        demo_seconds=given.seconds,
         nogui=given.nogui,
         log_dir=given.log_dir,
         ntp_servers=tuple(given.ntp_server),
@@ -92,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
         "--log-dir", type=Path, metavar="FOLDER",
         help="where the log files go (default: log, beside the configuration file)",
     )  # fmt: skip
+    add(
+        "--demo", action="store_true",
+        help="show it at work: simulated RTUs, the gateway and simulated masters on this computer",
+    )  # fmt: skip
+    add(
+        "--for", dest="seconds", type=_time, metavar="SEC", help="with --demo: end it after so long"
+    )
     add("--version", action="version", version=f"iec104mm2ss {__version__}")
     return parser
 
@@ -102,6 +120,16 @@ def _commands() -> str:
 
 def _seconds(text: str) -> int:
     return int(_checked("ntp_update_every_sec", text))
+
+
+def _time(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 1e9:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time above 0 s")
+    return seconds
 
 
 def _host(text: str) -> str:

@@ -41,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Arguments) -> int:
+    if given.is_demo:
+        from app.commands import demo  # only then: it brings in simulator and client
+
+        return demo.run(given.log_dir, given.demo_seconds)
     path = given.ini if given.ini is not None else _default_ini()
     if path is None:
         places = f"{_working_folder()} or {_program_folder()}"

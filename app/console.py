@@ -6,13 +6,24 @@ The gateway runs for years while terminals and pipes come and go: nothing here e
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TextIO
 
 from core.config.diagnostics import escaped
 
 
 def prepare() -> None:
-    """Let standard output and error replace what their encoding cannot write."""
+    """Let standard output and error replace what their encoding cannot write.
+
+    Where one of the three was closed, nothing else may take its number: what is printed would go
+    into a socket, and uvloop aborts the process when such a socket is closed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -31,9 +31,16 @@ def _simulate(arguments: Sequence[str]) -> int:
     return simulate.main(arguments)
 
 
+def _monitor(arguments: Sequence[str]) -> int:
+    from app.commands import monitor
+
+    return monitor.main(arguments)
+
+
 COMMANDS: Final[Mapping[str, Command]] = {
     "decode": Command("say what the octets of frames mean", _decode),
     "encode": Command("make octets of frames in JSON", _encode),
     "simulate": Command("be an RTU, or many of them, for tests without a substation", _simulate),
+    "monitor": Command("be a master that shows what a station sends and gives commands", _monitor),
 }
 """Each imports its module only when it is run: whoever runs the gateway needs none of them."""
