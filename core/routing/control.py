@@ -101,7 +101,7 @@ class Control:
     def _question(self, seat: Seat, asdu: Asdu, run: Run) -> Question:
         ca = self._masters.to_rtu(seat, asdu.ca)
         stations = 1
-        if ca is None:  # else refused
+        if ca is None:  # to all stations; whatever else has no address here is refused
             ca, stations = BROADCAST, self._stations
         key = (asdu.type_id, ca, asdu.ioa or 0, qualifier_of(asdu))
         return Question(asdu, key, seat, self._slot(seat, asdu), run, stations)
