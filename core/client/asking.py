@@ -2,6 +2,7 @@
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -36,7 +37,7 @@ _LATE: Final = 2.0
 """Seconds past its own limit after which a request without an outcome is given up."""
 
 
-class Asking:
+class Asking(ABC):
     """What can be asked of a station, from any thread but the I/O thread.
 
     Requests whose answers could not be told apart (same type, station and object) go one after the
@@ -296,8 +297,9 @@ class Asking:
     def _ca(self, ca: CommonAddress | None) -> CommonAddress:
         return self.common_address if ca is None else ca
 
+    @abstractmethod
     def _demand_session(self) -> Session:
-        raise NotImplementedError
+        """The running session; NotConnectedError if there is none."""
 
 
 clock: Final = time.monotonic

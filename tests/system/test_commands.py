@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.gateway.running import Running
-from tests.support.gateway import Gateway, Scene, group, is_told
+from tests.support.gateway import Gateway, group, is_told
 from tests.support.ports import free_ports
 from tests.support.wire import (
     TIME,
@@ -31,26 +30,6 @@ STOPDT_ACT = bytes.fromhex("680413000000")
 KINDS = pytest.mark.parametrize("oa", [None, 0, 1], ids=["echoes OA", "answers OA 0", "OA 1"])
 TWO_KINDS = pytest.mark.parametrize("oa", [None, 0], ids=["echoes OA", "answers OA 0"])
 POINT = 5000
-
-
-@pytest.fixture
-def run():
-    """Starts gateways; whatever a test left running is stopped, in order and within the limit."""
-    started = []
-
-    def run(*args, **options):
-        started.append(Running(*args, **options))
-        return started[-1]
-
-    yield run
-    for each in started:
-        if each.is_running:
-            each.stop()
-
-
-@pytest.fixture
-def scene(wire, run):
-    return lambda masters=2, **options: Scene(wire, run, masters, **options)
 
 
 def mirror(master, one, cause=7):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.gateway.running import STOPDT_ACT, Running, heard
+from tests.gateway.running import STOPDT_ACT, heard
 from tests.support.gateway import Gateway, is_refused, is_told
 from tests.support.ports import free_ports
 from tests.support.wire import (
@@ -31,21 +31,6 @@ def row(number, port, rtu_port, *more, conns=3, same="all", buffer="", admitted=
     hosts = f"127.0.0.1:{rtu_port}"
     cells = (number, f"Lighthouse {number}", port, ca, conns, 60, 15, 10, 20, 8, 12, buffer, "Y")
     return ",".join(map(str, (*cells, same, hosts, admitted, *more)))
-
-
-@pytest.fixture
-def run():
-    """Starts gateways; whatever a test left running is stopped, in order and within the limit."""
-    started = []
-
-    def run(*args, **options):
-        started.append(Running(*args, **options))
-        return started[-1]
-
-    yield run
-    for each in started:
-        if each.is_running:
-            each.stop()
 
 
 class Port:

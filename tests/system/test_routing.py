@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.gateway.running import STOPDT_ACT, Running, heard
-from tests.support.gateway import OAS, Gateway, Scene, group
+from tests.gateway.running import STOPDT_ACT, heard
+from tests.support.gateway import OAS, Gateway, group
 from tests.support.ports import free_ports
 from tests.support.wire import (
     COUNTERS,
@@ -30,26 +30,6 @@ from tests.support.wire import (
 
 KINDS = pytest.mark.parametrize("oa", [None, 0, 1], ids=["echoes OA", "answers OA 0", "OA 1"])
 TWO_KINDS = pytest.mark.parametrize("oa", [None, 0], ids=["echoes OA", "answers OA 0"])
-
-
-@pytest.fixture
-def run():
-    """Starts gateways; whatever a test left running is stopped, in order and within the limit."""
-    started = []
-
-    def run(*args, **options):
-        started.append(Running(*args, **options))
-        return started[-1]
-
-    yield run
-    for each in started:
-        if each.is_running:
-            each.stop()
-
-
-@pytest.fixture
-def scene(wire, run):
-    return lambda masters=2, **options: Scene(wire, run, masters, **options)
 
 
 @pytest.fixture
