@@ -106,7 +106,7 @@ class SystemTree:
         """Give the columns the widths the font asks for, or those remembered (at 96 dpi)."""
         theme = self._theme
         for column, sample in _SAMPLES.items():
-            needed = theme.default.measure(sample) + theme.px(11)
+            needed = theme.default.measure(sample) + theme.px(10)
             if column == NAME:
                 needed += theme.px(54)
             least = theme.bold.measure(HEADINGS[column]) + theme.px(9)

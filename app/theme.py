@@ -340,7 +340,8 @@ class Theme:
         style.map("Treeview", background=[("selected", self["selection"])],
                   foreground=[("selected", self["text"])])  # fmt: skip
         style.configure("Treeview.Item", padding=(px(2), 0))
-        style.configure("Treeview.Cell", padding=(px(4), 0))
+        # ttk itself adds 4 pixels at any scale.
+        style.configure("Treeview.Cell", padding=(px(4) - 4, 0))
         style.configure("Treeview.Heading", background=self["strip"], foreground=self["muted"],
                         relief="flat", padding=(px(4), px(5)), borderwidth=0,
                         lightcolor=self["strip"], darkcolor=self["strip"],

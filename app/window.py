@@ -170,6 +170,8 @@ class Window:
         self.systems.table.fill(saved.folded)
         if saved.filter:
             self.systems.filter.put(saved.filter)
+        if self.systems.table.shown:
+            self.systems.table.select(self.systems.table.shown[0], see=False)
         root.update_idletasks()
         self.logs.lay_out()
         if not saved.has_side_pane:
