@@ -8,9 +8,10 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import arguments, console, headless
+from app import arguments, console, headless, start
 from app.arguments import DEFAULT_INI, Arguments
 from app.commands import COMMANDS
+from app.inifile import IniFile
 from app.limits import raise_open_files, too_few_files
 from core import __version__
 from core.clock import system_clock
@@ -42,9 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(given: Arguments) -> int:
     if given.is_demo:
-        from app.commands import demo  # only then: it brings in simulator and client
+        # Only then: it brings in simulator and client. Without a display it speaks to a terminal.
+        if given.nogui or start.objection() is not None:
+            from app.commands import demo
 
-        return demo.run(given.log_dir, given.demo_seconds)
+            return demo.run(given.log_dir, given.demo_seconds)
+        from app.commands import demo_window
+
+        return demo_window.run(given.log_dir, given.demo_seconds)
     path = given.ini if given.ini is not None else _default_ini()
     if path is None:
         places = f"{_working_folder()} or {_program_folder()}"
@@ -62,7 +68,8 @@ def _main(given: Arguments) -> int:
     if not reading.config.groups:  # the reading has said so
         return 1
     folder = given.log_dir if given.log_dir is not None else path.absolute().parent / "log"
-    return _run(given.over(reading.config), reading.diagnostics, path, folder)
+    file = IniFile(path, data, given.over)
+    return _run(file.config, reading.diagnostics, file, folder)
 
 
 def _check(reading: Reading, path: Path) -> int:
@@ -76,7 +83,11 @@ def _check(reading: Reading, path: Path) -> int:
     return 1 if reading.worst is Severity.WARNING else 0
 
 
-def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: Path) -> int:
+def _run(config: Config, diagnostics: Sequence[Diagnostic], file: IniFile, folder: Path) -> int:
+    has_window = not config.settings.nogui
+    if has_window and (objection := start.objection()) is not None:
+        console.err(f"iec104mm2ss: {objection}")
+        return 1
     feed = Feed()
     logs = LogWriter(folder, problem=feed.message)
     root = logging.getLogger("iec104")
@@ -85,12 +96,16 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], path: Path, folder: 
     root.addHandler(handler)
     logs.start()
     try:
-        _say_start(config, diagnostics, path, folder)
+        _say_start(config, diagnostics, file.path, folder)
         stop = threading.Event()
         headless.stop_signals(stop)
         _settle_garbage_collector()
-        with _time_keeper(config, feed):
-            in_order = headless.run(Gateway(config, logs, feed), feed, stop)
+        gateway = Gateway(config, logs, feed)
+        with _time_keeper(config, feed) as keeper:
+            if has_window:
+                in_order = start.run(gateway, feed, file, folder, stop, keeper.apply)
+            else:
+                in_order = headless.run(gateway, feed, stop)
         _log.info("ended%s", "" if in_order else ", but not in order")
     finally:
         root.removeHandler(handler)

@@ -43,8 +43,18 @@ ROOMS = [
     ),
     Room(("core.simulator",), ("core.connections", "core.protocol")),
     Room(("app.cli", "app.commands"), ("core", "app")),
-    Room(("app.rows", "app.forms", "app.filter"), ("core.status", "core.config"), is_pure=True),
-    Room(("app.widgets", "app.theme", "app.assets"), may_use_tk=True),
+    # The window without Tk: values in, texts out.
+    Room(
+        (
+            *("app.rows", "app.forms", "app.filter", "app.formats"),
+            *("app.meters", "app.loglines", "app.saving"),
+        ),
+        ("core.status", "core.config"),
+        is_pure=True,
+    ),
+    Room(("app.frames",), ("app.formats", "core.feed", "core.protocol"), is_pure=True),
+    Room(("app.framepane",), ("app", "core.feed", "core.protocol"), may_use_tk=True),
+    Room(("app.widgets", "app.theme", "app.symbols", "app.assets"), may_use_tk=True),
     # The window, and one file for each tab or pane.
     Room(("app",), FRONT_END, may_use_tk=True),
 ]

@@ -115,7 +115,7 @@ def test_without_a_terminal_it_says_that_it_is_a_demo_and_what_changes(tmp_path)
 
 def test_the_logs_stay_where_they_are_wanted(tmp_path):
     done = subprocess.run(
-        [*PROGRAM, "--demo", "--for", "2", "--log-dir", str(tmp_path)],
+        [*PROGRAM, "-n", "--demo", "--for", "2", "--log-dir", str(tmp_path)],
         capture_output=True, timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode == 0
@@ -151,7 +151,7 @@ def test_on_a_terminal_it_draws_a_table_and_ctrl_c_ends_it(tmp_path):
     for name in ("LINES", "COLUMNS"):
         environment.pop(name, None)
     program = subprocess.Popen(
-        [*PROGRAM, "--demo"], stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL,
+        [*PROGRAM, "-n", "--demo"], stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL,
         env=environment,
     )  # fmt: skip
     os.close(theirs)
