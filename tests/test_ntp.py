@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import ntp
 from core.clock import NO_PERMISSION
 from core.config import Settings
-from core.ntp import (
+from core.ntp import Report, TimeKeeper, exchange, keeper
+from core.ntp.exchange import Unanswered, ask, resolved
+from core.ntp.rules import (
     ASKING,
     IN_STEP,
     NO_ANSWER,
@@ -30,25 +31,17 @@ from core.ntp import (
     Doubt,
     Finding,
     Kind,
-    Look,
     Reading,
-    Report,
     Sample,
     Severity,
-    TimeKeeper,
-    Unanswered,
-    ask,
     best,
     choose,
     decide,
     is_news,
     objection,
-    offset_words,
     pause_after,
-    resolved,
-    status_text,
-    tooltip,
 )
+from core.ntp.words import Look, offset_words, status_text, tooltip
 from tests.connections.support import wait_for
 from tests.support.ntp_server import HOST, NtpServer, real_time
 
@@ -638,7 +631,7 @@ def test_trouble_after_a_good_sample_costs_the_rest_only(rig, server, monkeypatc
         server.is_silent = server.questions >= 1
         return ask(*arguments)
 
-    monkeypatch.setattr(ntp, "ask", spoiled)
+    monkeypatch.setattr(keeper, "ask", spoiled)
     assert rig.look().startswith("In step ")
     assert server.questions == 2
 
@@ -724,7 +717,7 @@ def test_of_samples_between_which_the_clock_jumped_none_is_set_by(rig, server, m
         rig.clock.error = 7.5
         return sample
 
-    monkeypatch.setattr(ntp, "ask", jumping)
+    monkeypatch.setattr(keeper, "ask", jumping)
     assert rig.look() == "+2.5 s off · not set: something else has just set the clock"
     assert rig.clock.steps == []
 
@@ -735,7 +728,7 @@ def test_a_server_without_a_way_to_it_is_passed_over(many, three, monkeypatch):
             raise OSError(101, "Network is unreachable")
         return ask(address, *more)
 
-    monkeypatch.setattr(ntp, "ask", no_way)
+    monkeypatch.setattr(keeper, "ask", no_way)
     assert many.look().startswith("In step ")
     assert "127.0.0.1: cannot be reached (Network is unreachable)" in many.tooltip
 
@@ -751,7 +744,7 @@ def test_without_servers_nobody_is_asked_until_there_are_some(rig, server, said)
 
 
 def test_without_ntplib_it_says_so(rig, server, said, monkeypatch):
-    monkeypatch.setattr(ntp, "ntplib", None)
+    monkeypatch.setattr(exchange, "ntplib", None)
     assert rig.look() == "1 server not asked · the package ntplib is not installed"
     assert (rig.pause, server.questions) == (None, 0)
     assert len(said()) == 1

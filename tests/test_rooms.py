@@ -34,7 +34,10 @@ ROOMS = [
     Room(("core.connections",), ("core.protocol",)),
     Room(("core.gateway",), ("core",), may_not_import=("core.client", "core.simulator")),
     Room(("core.status", "core.feed")),
-    Room(("core.logs", "core.clock", "core.ntp")),
+    Room(("core.logs",)),
+    Room(("core.clock",)),
+    Room(("core.ntp.rules", "core.ntp.words"), is_pure=True),
+    Room(("core.ntp",), ("core.clock", "core.ntp")),
     Room(("core.client",), ("core.connections", "core.protocol")),
     # The client's import lines, installed beside `core` as modules of their own.
     Room(
@@ -66,7 +69,7 @@ NOT_PURE = {
 }
 """Standard modules that bring in the outside: the net, threads, clocks, chance, files, logging."""
 
-THIRD_PARTY = {"ntplib": ("core.ntp",), "uvloop": ("core.connections",)}
+THIRD_PARTY = {"ntplib": ("core.ntp.exchange",), "uvloop": ("core.connections",)}
 """Each package that is not ours, and where alone it is imported."""
 
 VERSION_ONLY = {"core", "app"}
@@ -174,8 +177,8 @@ ALLOWED = [
     ("core.connections.stream", "core.protocol"),
     ("core.gateway.hub", "core.routing.group.Group"),
     ("core.feed", "core.status.EntryStatus"),
-    ("core.ntp", "ntplib"),
-    ("core.ntp", "core.clock"),
+    ("core.ntp.exchange", "ntplib"),
+    ("core.ntp.keeper", "core.clock"),
     ("core.gateway.gateway", "core.__version__"),
     ("app.cli", "core.__version__"),
     ("app.cli", "app.window"),
