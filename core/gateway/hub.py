@@ -17,9 +17,10 @@ from core.connections.stream import Stream
 from core.feed import Feed
 from core.gateway.journal import Journal
 from core.gateway.master import MasterEnd
+from core.gateway.parameters import master_policy_of, policy_of
 from core.gateway.place import Place
 from core.gateway.rtu import RtuEnd
-from core.gateway.tap import GroupTap, Traced
+from core.gateway.tap import GroupTap, traced_actions
 from core.logs import Level, LogWriter
 from core.protocol.link import (
     Event,
@@ -47,7 +48,7 @@ from core.routing.actions import (
 )
 from core.routing.brake import LONGEST, Brake
 from core.routing.group import Group
-from core.routing.policy import MasterPolicy, Policy, Seat
+from core.routing.policy import Seat
 from core.status import Facts
 
 _LAST_WORDS: Final = 0.4
@@ -58,11 +59,6 @@ _HANDOVER: Final = 60.0
 
 
 _P = ParamSpec("_P")
-
-
-def _policy_of(entry: MasterEntry) -> MasterPolicy:
-    options = entry.options
-    return MasterPolicy(entry.numbers, options.buffer, options.rights, options.clock, entry.label)
 
 
 def _group_step(
@@ -123,22 +119,8 @@ class Hub:
 
     def _new_group(self) -> Group:
         entry = self.rtu.entry
-        options = entry.options
-        policy = Policy(
-            always_started=options.startdt == "always",
-            oa=options.oa,
-            orphans=options.orphans,
-            ca=options.ca,
-            gi=options.gi,
-            gi_data=options.gi_data,
-            buffer=options.buffer,
-            command_timeout=options.command_timeout,
-            term_timeout=options.term_timeout,
-            select_timeout=options.select_timeout,
-            interrogation_timeout=options.interrogation_timeout,
-        )
-        masters = [_policy_of(place.end.entry) for place in self._places.values()]
-        return Group(policy, entry.numbers, masters)
+        masters = [master_policy_of(place.end.entry) for place in self._places.values()]
+        return Group(policy_of(entry), entry.numbers, masters)
 
     # Life
 
@@ -205,7 +187,7 @@ class Hub:
         for position, entry in masters.items():
             end = self._add_end(position, self.ends[position].places[0].seat, entry)
             for place in end.places:
-                self._group.replace_master(place.seat, _policy_of(entry))
+                self._group.replace_master(place.seat, master_policy_of(entry))
             end.start()
             if self.rtu.stream is not None and self.rtu.was_usable:
                 end.open()
@@ -262,23 +244,10 @@ class Hub:
                 if self._tap is None:
                     self._carry_out(self._group.from_rtu(event, now), now)
                 else:
-                    self._carry_out(self._from_watched_rtu(event, now), now)
+                    self._carry_out(traced_actions(self._group, event, now), now)
             else:
                 self._rtu_event(event, now)
         self.rtu_room(now)
-
-    def _from_watched_rtu(self, run: Run, now: float) -> Sequence[Action]:
-        """As ``from_rtu``; what of it is sent in another form still knows where it came from."""
-        if not isinstance(run, Traced) or self.rtu.entry.options.gi_data != "background":
-            return self._group.from_rtu(run, now)
-        actions: list[Action] = []
-        for index in range(len(run)):  # one by one: then all that is delivered is of this frame
-            frame = run.part(index, index + 1)
-            for action in self._group.from_rtu(frame, now):
-                if isinstance(action, Deliver) and not isinstance(action.run, Traced):
-                    action = Deliver(frame.in_other_form(action.run), action.to)
-                actions.append(action)
-        return actions
 
     def _rtu_event(self, event: Event, now: float) -> None:
         match event:

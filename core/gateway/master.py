@@ -12,9 +12,9 @@ from core.connections.resolver import Resolver
 from core.connections.stream import Stream, Tap, endpoint_text
 from core.gateway.facts import facts_of
 from core.gateway.journal import Journal
+from core.gateway.parameters import timing_of
 from core.gateway.place import Place
 from core.gateway.port import Port
-from core.gateway.timing import timing_of
 from core.logs import Level
 from core.protocol.link import Event, Link, LinkFailed, Role, State
 from core.protocol.outbox import Outbox

@@ -12,7 +12,7 @@ from core.connections.resolver import Resolver
 from core.connections.stream import Stream, Tap
 from core.gateway.facts import facts_of
 from core.gateway.journal import Journal
-from core.gateway.timing import timing_of
+from core.gateway.parameters import timing_of
 from core.logs import Level
 from core.protocol.apci import Reason
 from core.protocol.link import Event, Link, LinkFailed, Role, State

@@ -16,6 +16,8 @@ from core.feed import Feed, Frame, Sent
 from core.protocol.apci import MAX_LENGTH
 from core.protocol.link import Event, Link
 from core.protocol.run import APCI_OCTETS, MODULO, Address, Run
+from core.routing.actions import Action, Deliver
+from core.routing.group import Group
 
 _log = logging.getLogger("iec104.gateway")
 
@@ -72,6 +74,20 @@ class Traced(Run):
             if mine[6:8] == its[6:8] and mine[12:] == its[12:]:
                 return type(self).from_run(run, self._tap, self._rows)
         return run
+
+
+def traced_actions(group: Group, run: Run, now: float) -> Sequence[Action]:
+    """As ``group.from_rtu``; what of it is sent in another form still knows where it came from."""
+    if not isinstance(run, Traced) or group.policy.gi_data != "background":
+        return group.from_rtu(run, now)
+    actions: list[Action] = []
+    for index in range(len(run)):  # one by one: then all that is delivered is of this frame
+        frame = run.part(index, index + 1)
+        for action in group.from_rtu(frame, now):
+            if isinstance(action, Deliver) and not isinstance(action.run, Traced):
+                action = Deliver(frame.in_other_form(action.run), action.to)
+            actions.append(action)
+    return actions
 
 
 class GroupTap:
@@ -186,7 +202,7 @@ class _EntryTap:
         self._entry = entry
 
     def receive(self, link: Link, data: bytes, now: float) -> Sequence[Event]:
-        before = link._fragment  # the link alone knows where the first frame of this read begins
+        before = link.fragment  # the link alone knows where the first frame of this read begins
         events = link.receive(data, now)
         if not self._group.is_on:
             return events

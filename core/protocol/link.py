@@ -148,10 +148,10 @@ class Link:
     """
 
     __slots__ = (
-        "_ack_due", "_ack_forced", "_control", "_fragment", "_fragment_since", "_heard_at",
+        "_ack_due", "_ack_forced", "_control", "_fragment_since", "_heard_at",
         "_irregular", "_late", "_paused_at", "_ra", "_start_due", "_started_at", "_stood_down",
-        "_stop_due", "_test_due", "_va", "_wants_start", "acknowledged_at", "due", "hold_acks",
-        "hold_start", "is_failed", "outbox", "role", "state", "timing", "tolerant", "vr", "vs",
+        "_stop_due", "_test_due", "_va", "_wants_start", "acknowledged_at", "due", "fragment",
+        "hold_acks", "hold_start", "is_failed", "outbox", "role", "state", "timing", "tolerant", "vr", "vs",
     )  # fmt: skip
 
     def __init__(self, role: Role, timing: Timing, outbox: Outbox, now: float) -> None:
@@ -175,7 +175,8 @@ class Link:
         self._late = 0  # of those from _va on: of a stream that another connection took over
         self._stood_down = False
         self._heard_at = now
-        self._fragment = b""
+        self.fragment = b""
+        """The beginning of a frame whose end has not arrived."""
         self._fragment_since = NEVER
         self._ack_due = NEVER
         self._ack_forced = False
@@ -279,8 +280,8 @@ class Link:
         """
         if self.is_failed:
             return ()
-        if self._fragment:
-            data = self._fragment + data
+        if self.fragment:
+            data = self.fragment + data
         elif len(data) == APCI_OCTETS and self._take_lone_s(data, now):
             return []
         events: list[Event] = []
@@ -351,17 +352,17 @@ class Link:
             if self._va != va:
                 self.acknowledged_at = now
         if at == end:
-            self._fragment = b""
+            self.fragment = b""
             self._fragment_since = NEVER
         else:
             early = wrong_beginning(data[at : at + 2])
             if early is not None:
                 events.append(self._fail(*early))
             else:
-                if at or not self._fragment:
+                if at or not self.fragment:
                     self._fragment_since = now
                     self._arm(now + self.timing.t1)
-                self._fragment = data[at:]
+                self.fragment = data[at:]
         return events
 
     def handle_timeout(self, now: float) -> Sequence[Event]:
@@ -556,7 +557,7 @@ class Link:
         if now >= self._heard_at + t.idletime:
             return Reason.IDLE, f"{t.idletime:g} s"
         if now >= self._fragment_since + t.t1:
-            return Reason.FRAGMENT, f"{len(self._fragment)} octets for {t.t1:g} s"
+            return Reason.FRAGMENT, f"{len(self.fragment)} octets for {t.t1:g} s"
         if now >= self._paused_at + t.t1:
             return Reason.STALLED, f"{t.t1:g} s"
         return None
@@ -623,7 +624,7 @@ class Link:
         self.is_failed = True
         self.due = NEVER
         self._control = []
-        self._fragment = b""
+        self.fragment = b""
         return LinkFailed(reason, detail)
 
     def _demand(self, state: State, role: Role) -> None:

@@ -316,7 +316,7 @@ def test_frames_cut_anywhere_are_seen_whole_though_the_watch_begins_within_one(w
     rtu.set(is_strict=False)  # its tests are sent past its own accounts
     rtu.raw(frame[:3])
     link = wire.wait(lambda: gateway.gateway._hubs[GROUP].rtu.stream.link)
-    wire.wait(lambda: link._fragment == frame[:3], what="the beginning of a frame")
+    wire.wait(lambda: link.fragment == frame[:3], what="the beginning of a frame")
     traffic = Traffic(gateway)
     rtu.raw(frame[3:] + b"\x68")
     rtu.raw(b"\x04\x43\0\0\0")

@@ -1189,7 +1189,7 @@ def test_frames_sent_after_the_pause_have_their_t1_from_then_on():
 
 def octets_held(link):
     """The memory of what a link keeps to send and of what it has received in part."""
-    return sum(sys.getsizeof(item) for item in (*link._control, link._control, link._fragment))
+    return sum(sys.getsizeof(item) for item in (*link._control, link._control, link.fragment))
 
 
 FLOODS = {

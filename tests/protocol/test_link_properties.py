@@ -83,7 +83,7 @@ def test_any_cutting_of_a_stream_gives_the_same_events(role, stream, tail, data)
     pieces = [[whole], data.draw(cuts(whole)), one_by_one(whole), [*octets, tail]]
     expected, *others = [heard(link, cut) for link, cut in zip(links, pieces, strict=True)]
     assert others == [expected] * 3
-    states = [(x.state, x.vs, x.vr, x.outstanding, x.is_failed, x._fragment) for x in links]
+    states = [(x.state, x.vs, x.vr, x.outstanding, x.is_failed, x.fragment) for x in links]
     assert states == states[:1] * 4
     answers = [link.data_to_send(0.0) for link in links]
     assert answers == answers[:1] * 4

@@ -137,7 +137,7 @@ def test_streams_give_their_frames_however_they_are_cut(vector):
     assert sent(link) == answers
     acknowledges = [f for f in map(bytes.fromhex, vector["frames_hex"]) if f[2] == 1]
     assert link.outstanding == (0 if acknowledges else 5)
-    assert link._fragment.hex() == vector.get("pending_hex", "")
+    assert link.fragment.hex() == vector.get("pending_hex", "")
 
 
 @pytest.mark.parametrize(
