@@ -151,7 +151,8 @@ class Link:
         "_ack_due", "_ack_forced", "_control", "_fragment_since", "_heard_at",
         "_irregular", "_late", "_paused_at", "_ra", "_start_due", "_started_at", "_stood_down",
         "_stop_due", "_test_due", "_va", "_wants_start", "acknowledged_at", "due", "fragment",
-        "hold_acks", "hold_start", "is_failed", "outbox", "role", "state", "timing", "tolerant", "vr", "vs",
+        "hold_acks", "hold_start", "is_failed", "outbox", "role", "state", "timing", "tolerant",
+        "vr", "vs",
     )  # fmt: skip
 
     def __init__(self, role: Role, timing: Timing, outbox: Outbox, now: float) -> None:
