@@ -37,18 +37,21 @@ def raise_open_files() -> int | None:
 
 def too_few_files(config: Config, limit: int | None) -> str | None:
     """A sentence if the limit is too low for what was loaded."""
-    if limit is None:
-        return None
-    masters = [master for group in config.groups for master in group.masters]
-    ports_and_links = sum(1 + master.options.conns for master in masters)
-    needed = len(config.groups) + ports_and_links + _OVERHEAD
-    if needed <= limit:
+    needed = needed_files(config)
+    if limit is None or needed <= limit:
         return None
     return (
         f"this file needs about {needed} open files (a port and its connections for each master), "
         f"the system allows {limit}: raise it (ulimit -n, LimitNOFILE), or some masters will be "
         "refused"
     )
+
+
+def needed_files(config: Config) -> int:
+    """About how many files a gateway with this configuration has open when all are connected."""
+    masters = [master for group in config.groups for master in group.masters]
+    ports_and_links = sum(1 + master.options.conns for master in masters)
+    return len(config.groups) + ports_and_links + _OVERHEAD
 
 
 def unwritable_logs(folder: Path) -> str | None:

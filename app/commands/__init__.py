@@ -37,10 +37,17 @@ def _monitor(arguments: Sequence[str]) -> int:
     return monitor.main(arguments)
 
 
+def _bench(arguments: Sequence[str]) -> int:
+    from app.commands import bench
+
+    return bench.main(arguments)
+
+
 COMMANDS: Final[Mapping[str, Command]] = {
     "decode": Command("say what the octets of frames mean", _decode),
     "encode": Command("make octets of frames in JSON", _encode),
     "simulate": Command("be an RTU, or many of them, for tests without a substation", _simulate),
     "monitor": Command("be a master that shows what a station sends and gives commands", _monitor),
+    "bench": Command("measure how many RTUs and masters this computer can carry", _bench),
 }
 """Each imports its module only when it is run: whoever runs the gateway needs none of them."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from app import console, headless
+from app.ports import HOST, is_free
 from core import __version__
 from core.client import ClientState, IEC104Client, IEC104Error, RefusedError, StateChange, Update
 from core.config import Config, read_fully
@@ -33,7 +34,6 @@ from core.simulator import Simulator, read_points
 from core.simulator.program import default_points
 from core.status import Counters, EntryStatus, RtuState
 
-HOST: Final = "127.0.0.1"
 STRANGER: Final = "127.0.0.2"
 """An address of this computer too, which no master's entry lists."""
 RTUS: Final = ("Harbour", "Lighthouse", "Mill")
@@ -210,23 +210,9 @@ def _free_ports(count: int) -> int:
     starts = list(range(_FIRST_PORT, _LAST_PORT - count, count))
     random.shuffle(starts)  # several demos at once do not meet
     for first in starts:
-        if all(_is_free(port) for port in range(first, first + count)):
+        if all(is_free(port) for port in range(first, first + count)):
             return first
     raise OSError(f"no {count} free ports in a row between {_FIRST_PORT} and {_LAST_PORT}")
-
-
-def _is_free(port: int) -> bool:
-    for host in ("", HOST):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            if sys.platform == "win32":  # there SO_REUSEADDR would share it
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            else:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                return False
-    return True
 
 
 # --- the play -----------------------------------------------------------------------------------
