@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app import helptext
+from app import assets, helptext
 from app.fileactions import open_outside
 from app.formats import plural, tab_separated
 from app.logview import LogView
@@ -182,7 +182,7 @@ class Acts:
         self._w.sheet.open("Keys", helptext.keys_text())
 
     def manual(self) -> None:
-        path = helptext.manual_path()
+        path = assets.manual()
         self._w.say(open_outside(path) if path else "The manual is not beside the program.")
 
     def routing(self) -> None:

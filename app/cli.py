@@ -8,11 +8,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import arguments, console, headless, start
+from app import arguments, assets, console, headless, start
 from app.arguments import DEFAULT_INI, Arguments
 from app.commands import COMMANDS
 from app.inifile import IniFile
-from app.limits import raise_open_files, too_few_files
+from app.limits import raise_open_files, too_few_files, unwritable_logs
 from core import __version__
 from core.clock import system_clock
 from core.config import Config, Diagnostic, Reading, Severity, read_fully
@@ -53,7 +53,7 @@ def _main(given: Arguments) -> int:
         return demo_window.run(given.log_dir, given.demo_seconds)
     path = given.ini if given.ini is not None else _default_ini()
     if path is None:
-        places = f"{_working_folder()} or {_program_folder()}"
+        places = f"{_working_folder()} or {assets.program_folder()}"
         console.err(f"iec104mm2ss: no {DEFAULT_INI} in {places}; name one: -i FILE")
         return 1
     try:
@@ -125,7 +125,8 @@ def _say_start(config: Config, diagnostics: Sequence[Diagnostic], path: Path, fo
     for diagnostic in diagnostics:
         level = logging.INFO if diagnostic.severity is Severity.NOTICE else logging.WARNING
         _log.log(level, "%s", diagnostic)
-    for text in (too_few_files(config, raise_open_files()), _without_clock(config)):
+    too_few = too_few_files(config, raise_open_files())
+    for text in (unwritable_logs(folder), too_few, _without_clock(config)):
         if text is not None:
             _log.warning("%s", text)
             console.err(text)
@@ -163,13 +164,13 @@ def _working_folder() -> str:
         return "the working folder"
 
 
-def _program_folder() -> Path:
-    return Path(__file__).resolve().parent.parent
-
-
 def _default_ini() -> Path | None:
-    """In the working folder, then beside the program; in any letter case, the exact one first."""
-    for folder in (Path(), _program_folder()):
+    """In the working folder, then beside the program; in any letter case, the exact one first.
+
+    An executable looks beside itself first: whoever starts it by a click chose no working folder.
+    """
+    places = [Path(), assets.program_folder()]
+    for folder in reversed(places) if assets.is_frozen() else places:
         try:
             names = sorted(folder.iterdir(), key=lambda path: (path.name != DEFAULT_INI, path))
         except OSError:  # the working folder may have been removed

@@ -9,6 +9,7 @@ from pathlib import Path
 from tkinter import filedialog
 from typing import TYPE_CHECKING
 
+from app import assets
 from app.formats import comma_separated, plural
 from app.inifile import IniFile
 from app.saving import Saving
@@ -159,16 +160,11 @@ def open_outside(path: Path) -> str:
         if sys.platform == "win32":
             os.startfile(path)
         else:
-            env = dict(os.environ)
-            # A frozen program's own libraries are not for other programs.
-            if "LD_LIBRARY_PATH_ORIG" in env:
-                env["LD_LIBRARY_PATH"] = env["LD_LIBRARY_PATH_ORIG"]
-            elif getattr(sys, "frozen", False):
-                env.pop("LD_LIBRARY_PATH", None)
             tool = "open" if sys.platform == "darwin" else "xdg-open"
             subprocess.Popen(
-                [tool, str(path)], env=env, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                [tool, str(path)], env=assets.environment_outside(os.environ),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )  # fmt: skip
     except OSError as error:
         return f"{path}: no program to open it with ({error.strerror})."

@@ -1,12 +1,15 @@
 """The program without a window: it runs until it is told to end, and speaks only to a person."""
 
+import faulthandler
 import signal
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from types import FrameType
 
 from app import console
+from app.notify import ServiceManager
 from core.feed import Feed
 from core.gateway import Gateway
 from core.status import ClockStatus, EntryStatus, MasterState, RtuState
@@ -33,18 +36,25 @@ def run(gateway: Gateway, feed: Feed, stop: threading.Event) -> bool:
 
     On a terminal it prints a line whenever a group or the state of the clock changes. What someone
     must act on, a log that cannot be written above all, goes to standard error whoever reads it.
+    A service manager is told as `notify` says.
     """
     watched = console.is_terminal()
     groups, clock = Groups(), ClockLine()
+    manager = ServiceManager(gateway)
+    if manager.has_watchdog:
+        with suppress(OSError, ValueError, AttributeError, RuntimeError):  # no standard error
+            faulthandler.enable()  # a watchdog's SIGABRT then tells where every thread was
     gateway.start()
     try:
         while not stop.wait(_POLL_EVERY):
             drained = feed.drain()
             console.err(*drained.messages)
+            manager.tell(bool(drained.statuses))
             if watched:
                 lines = [*groups.changed(drained.statuses), *clock.changed(drained.clock)]
                 console.out(_stamped(lines))
     finally:
+        manager.stopping()
         in_order = gateway.stop()
     return in_order
 

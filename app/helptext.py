@@ -60,13 +60,3 @@ def about_text(ini: Path, logs: Path) -> Sequence[Piece]:
         (f"\nConfiguration\t{ini}\n", ""),
         (f"Logs\t{logs}\n", ""),
     )
-
-
-def manual_path() -> Path | None:
-    """The manual beside the program, in the form that reads best."""
-    top = Path(__file__).resolve().parent.parent
-    for name in ("docs/manual.html", "docs/index.html", "docs/manual.md", "README.md"):
-        path = top / name
-        if path.is_file():
-            return path
-    return None

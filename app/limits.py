@@ -1,4 +1,7 @@
-"""What the operating system allows: open files, raised as far as it goes and judged."""
+"""What the operating system allows: open files, raised as far as it goes; the log folder."""
+
+import os
+from pathlib import Path
 
 from core.config import Config
 
@@ -9,6 +12,10 @@ try:
     import resource
 except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
+try:
+    import pwd
+except ImportError:  # nor this list of users
+    pwd = None  # type: ignore[assignment]
 
 
 def raise_open_files() -> int | None:
@@ -42,3 +49,37 @@ def too_few_files(config: Config, limit: int | None) -> str | None:
         f"the system allows {limit}: raise it (ulimit -n, LimitNOFILE), or some masters will be "
         "refused"
     )
+
+
+def unwritable_logs(folder: Path) -> str | None:
+    """A sentence if whoever runs the program may not write its logs; makes the folder if need be.
+
+    A gateway once started by an administrator leaves files that a service cannot write: those too.
+    """
+    what, reason = f"the log folder {folder}", ""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f"write-test-{os.getpid()}"
+        probe.write_bytes(b"")  # tempfile would try names without end in such a folder of Windows
+        probe.unlink()
+        for path in sorted(folder.glob("*.txt")):
+            if not os.access(path, os.W_OK):
+                what, reason = f"the log file {path}", "permission denied"
+                break
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+    if not reason:
+        return None
+    return (
+        f"{what} cannot be written by {_user()} ({reason}): the gateway runs, but what happens is "
+        "not kept; give that user the right to write there, or name another folder with --log-dir"
+    )
+
+
+def _user() -> str:
+    if pwd is None:
+        return f"user {os.environ.get('USERNAME', '?')}"
+    try:
+        return f"user {pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:  # a container may run under a number without a name
+        return f"user {os.geteuid()}"

@@ -120,24 +120,6 @@ def _triangle(x: float, y: float) -> int:
     return int(-0.3 <= y <= 0.42 and abs(x) <= (0.42 - y) * 0.95)
 
 
-def _logo(x: float, y: float) -> int:
-    """One station on the left, the gateway, three masters on the right."""
-    if max(abs(x), abs(y)) > 0.98:
-        return 0
-    lines = (
-        _segment(x, y, -0.6, 0, 0, 0) < 0.07
-        or _segment(x, y, 0, 0, 0.6, -0.55) < 0.07
-        or _segment(x, y, 0, 0, 0.6, 0) < 0.07
-        or _segment(x, y, 0, 0, 0.6, 0.55) < 0.07
-    )
-    dots = (
-        max(abs(x + 0.62), abs(y)) < 0.22
-        or math.hypot(x, y) < 0.25
-        or any(math.hypot(x - 0.62, y - at) < 0.18 for at in (-0.57, 0, 0.57))
-    )
-    return 2 if lines or dots else 1
-
-
 SHAPES: Final[Mapping[str, Point]] = {
     "online": _online,
     "connecting": _connecting,
@@ -156,7 +138,6 @@ SHAPES: Final[Mapping[str, Point]] = {
     "checked": _checked,
     "down": _triangle,
     "right": lambda x, y: _triangle(-y, x),
-    "logo": _logo,
 }
 
 

@@ -42,7 +42,7 @@ _INKS: Final[Mapping[str, tuple[str, str]]] = {
     "group-up": ("online", "surface"), "group-partly": ("warning", "surface"),
     "group-down": ("error", "surface"), "in": ("in", "surface"), "out": ("out", "surface"),
     "unchecked": ("muted", "surface"), "checked": ("accent", "on_accent"),
-    "down": ("muted", "surface"), "right": ("muted", "surface"), "logo": ("accent", "on_accent"),
+    "down": ("muted", "surface"), "right": ("muted", "surface"),
 }  # fmt: skip
 
 _UI_FONTS: Final = ("Inter", "Noto Sans", "Cantarell", "Ubuntu", "DejaVu Sans")
@@ -179,7 +179,7 @@ class Theme:
             return
         self._drawn = self.palette
         for name, (ink, on_ink) in _INKS.items():
-            size = self.px(48 if name == "logo" else 14)
+            size = self.px(14)
             data = symbols.png(name, size, self[ink], self[on_ink])
             if name in self._images:
                 self._images[name].configure(data=data)

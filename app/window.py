@@ -10,7 +10,7 @@ from tkinter import ttk
 from types import TracebackType
 from typing import Any, Final
 
-from app import actions, prefs
+from app import actions, assets, prefs
 from app.acts import Acts
 from app.entryform import EntryForm
 from app.fileactions import FileActions
@@ -66,6 +66,9 @@ class Window:
         self.files = FileActions(self)
         self.acts = Acts(self)
         self._menus: list[tk.Menu] = []
+        self._icons = [tk.PhotoImage(master=root, file=path) for path in assets.icons()]
+        if self._icons:
+            root.iconphoto(True, *self._icons)
         self._make_menus()
         self._make_parts()
         self._bind()
@@ -421,7 +424,6 @@ class Window:
             self.theme.menu(menu)
         self.menu_bar.configure(relief="flat", borderwidth=0)
         self.theme.dark_title_bar()
-        self.root.iconphoto(True, self.theme.image("logo"))
 
     def ask_close(self) -> None:
         """Close, after a question if links are up."""

@@ -59,6 +59,8 @@ class IoThread:
         self._parts: dict[int, memoryview] = {}
         self.streams: set[Closable] = set()
         """Connections that are not over."""
+        self.turns = 0
+        """How often the tick has run; any thread may look whether the loop still turns."""
         self._timed: dict[Timed, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=daemon)
@@ -119,6 +121,7 @@ class IoThread:
             self.loop.close()
 
     def _tick(self) -> None:
+        self.turns += 1
         now = self.loop.time()
         for timed in [timed for timed in self._timed if timed.due <= now]:
             try:

@@ -74,6 +74,11 @@ class Gateway:
             found += [(e.journal.status, e.journal.counters) for e in list(hub.ends.values())]
         return found
 
+    @property
+    def turns(self) -> int:
+        """Grows about ten times a second while the I/O thread does its work."""
+        return self._io.turns
+
     def facts(self, key: str) -> Facts | None:
         """What there is to know of the link of an entry; None if there is no such entry."""
         for hub in list(self._hubs.values()):

@@ -129,6 +129,25 @@ def test_without_a_terminal_it_says_nothing(tmp_path):
 
 
 @pytest.mark.posix
+def test_a_log_folder_nobody_can_write_is_said_at_the_start_and_the_gateway_runs(tmp_path):
+    (tmp_path / "file").touch()
+    log = tmp_path / "file" / "log"
+    program = subprocess.Popen(
+        [sys.executable, PROGRAM, "-n", "-i", _ini(tmp_path), "--log-dir", log],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert program.stderr.readline().startswith(f"the log folder {log} cannot be written by ")
+        assert "cannot be written: Not a directory" in program.stderr.readline()
+        assert program.poll() is None
+    finally:
+        program.send_signal(signal.SIGTERM)
+        assert "Traceback" not in program.communicate(timeout=10)[1]
+    assert program.returncode == 0
+
+
+@pytest.mark.posix
 def test_without_ntplib_all_but_the_clock_works_and_it_says_so(tmp_path):
     ini = _ini(tmp_path)
     ini.write_text(ini.read_text() + "ntp_server,192.0.2.1\n")

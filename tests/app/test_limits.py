@@ -1,11 +1,16 @@
-"""Open files: the soft limit is raised to the hard one, and one too low for the file is said."""
+"""Open files: the soft limit is raised to the hard one, and one too low for the file is said.
+A log folder that cannot be written is said too.
+"""
 
+import os
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from app import limits
-from app.limits import raise_open_files, too_few_files
+from app.limits import raise_open_files, too_few_files, unwritable_logs
 from core.config import Config, read
 
 INFINITY = -1
@@ -120,3 +125,36 @@ def test_the_real_system_answers(monkeypatch):
     assert limit is None or limit >= before[0]
     assert wanted in ([], [(before[1], before[1])])
     assert real.getrlimit(real.RLIMIT_NOFILE) == before
+
+
+def test_a_log_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    folder = tmp_path / "new" / "log"
+    assert unwritable_logs(folder) is None
+    assert list(folder.iterdir()) == []
+    (folder / "S-R.txt").touch()
+    assert unwritable_logs(folder) is None
+
+
+def test_a_log_folder_that_cannot_be_made_is_said_with_who_and_what_to_do(tmp_path):
+    (tmp_path / "file").touch()
+    said = unwritable_logs(tmp_path / "file" / "log")
+    assert said.startswith(f"the log folder {tmp_path / 'file' / 'log'} cannot be written by user ")
+    assert said.endswith("or name another folder with --log-dir")
+    assert "\n" not in said
+
+
+def test_a_log_file_somebody_else_has_left_is_said(tmp_path, monkeypatch):
+    for name in ("iec104mm2ss.txt", "S-R.txt"):
+        (tmp_path / name).touch()
+    theirs = tmp_path / "S-R.txt"
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != theirs)
+    said = unwritable_logs(tmp_path)
+    assert said.startswith(f"the log file {theirs} cannot be written by user ")
+
+
+@pytest.mark.posix
+def test_a_user_without_a_name_is_a_number(tmp_path, monkeypatch):
+    assert sys.platform != "win32"
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 3_999_999_999)
+    assert "by user 3999999999 (not a directory)" in unwritable_logs(tmp_path / "file" / "log")
