@@ -291,6 +291,7 @@ class _Groups:
     def __init__(self, report: Report, options: Options) -> None:
         self._report = report
         self._options = options
+        self._shared: dict[Options, Options] = {}
         self._entries: dict[int, list[Entry]] = {}
         self._first_rows: dict[int, Row] = {}
         self._ports: dict[int, MasterEntry] = {}
@@ -405,7 +406,9 @@ class _Groups:
                     "apart by their order only; accepted, but different names are better",
                 )
             lines[key] = entry.line
-            keyed.append(replace(entry, key=key))
+            # Nearly all entries have the same options: hundreds of copies would only cost memory.
+            options = self._shared.setdefault(entry.options, entry.options)
+            keyed.append(replace(entry, key=key, options=options))
             self._report.loaded(entry.line, f"{entry.label} of group {id_}")
         rtu = next(entry for entry in keyed if isinstance(entry, RtuEntry))
         masters = tuple(entry for entry in keyed if isinstance(entry, MasterEntry))

@@ -49,14 +49,14 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 class IoThread:
     """One event loop in a thread of its own, with one tick for all deadlines.
 
-    ``buffer`` is where every stream receives: it is read out before the next one is filled.
     ``daemon``: the thread does not keep the interpreter from ending.
     """
 
     def __init__(self, name: str = "iec104-io", *, daemon: bool = False) -> None:
         self.loop = _new_loop()
         self.loop.set_exception_handler(_log_exception)
-        self.buffer = memoryview(bytearray(_BUFFER_OCTETS))
+        self._buffer = memoryview(bytearray(_BUFFER_OCTETS))
+        self._parts: dict[int, memoryview] = {}
         self.streams: set[Closable] = set()
         """Connections that are not over."""
         self.turns = 0
@@ -81,6 +81,10 @@ class IoThread:
         self.call(self.loop.stop)
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def buffer(self, octets: int) -> memoryview:
+        """Where every stream receives, cut to a size: it is read out before the next one comes."""
+        return self._parts.setdefault(octets, self._buffer[:octets])
 
     def watch(self, timed: Timed) -> None:
         """Look after the deadlines of something. I/O thread only."""

@@ -58,12 +58,17 @@ class Stream(asyncio.BufferedProtocol):
     ``tap`` is None while nobody watches.
     """
 
+    __slots__ = (
+        "_buffer", "_io", "_is_bound", "_owner", "_reason", "_sock", "_transport", "host", "link",
+        "peer", "tap",
+    )  # fmt: skip
+
     def __init__(self, io: IoThread, owner: StreamOwner, link: Link, sock: socket.socket) -> None:
         self.link = link
         self.tap: Tap | None = None
         self.host, self.peer = _peer_of(sock)
         self._io = io
-        self._buffer = io.buffer[: _READ_OCTETS[link.role]]
+        self._buffer = io.buffer(_READ_OCTETS[link.role])
         self._owner = owner
         self._sock = sock
         self._transport: asyncio.Transport | None = None

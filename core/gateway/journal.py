@@ -39,6 +39,11 @@ class Journal:
     ``interrogated``.
     """
 
+    __slots__ = (
+        "_clock", "_feed", "_left_out", "_lines_left", "_logs", "_period_ends", "counters", "entry",
+        "interrogated", "status",
+    )  # fmt: skip
+
     def __init__(
         self, entry: Entry, logs: LogWriter, feed: Feed, clock: Callable[[], float]
     ) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -54,6 +53,11 @@ class MasterEnd:
     every connection, ``mode=pair`` one place for all.
     """
 
+    __slots__ = (
+        "_corpse_check", "_free", "_io", "_owner", "_port", "_tap", "_untested", "_waiting",
+        "connections", "counters", "entry", "journal", "places", "timing",
+    )  # fmt: skip
+
     def __init__(
         self, io: IoThread, resolver: Resolver, owner: MasterOwner, first_seat: Seat,
         entry: MasterEntry, journal: Journal,
@@ -73,7 +77,7 @@ class MasterEnd:
         self._port = Port(io, resolver, entry, journal, self._accepted, self.publish)
         # The one that was left first is taken first, so that an originator address, which late
         # answers may still carry, rests as long as it can.
-        self._free = deque(self.places)
+        self._free = list(self.places)
         self._waiting: Stream | None = None
         self._untested: set[Stream] = set()
         self._corpse_check: asyncio.TimerHandle | None = None
@@ -288,7 +292,7 @@ class MasterEnd:
     def _seat(self, stream: Stream) -> Place:
         """Give a connection a place; there must be room."""
         is_first = not self.connections
-        place = self._free.popleft() if self._free else self.places[0]
+        place = self._free.pop(0) if self._free else self.places[0]
         self.connections[stream] = place
         place.come(stream)
         self.journal.line(f"connected from {stream.peer}")

@@ -21,6 +21,11 @@ class Place:
     It changes nothing at the group: the hub does, which is told what there is to tell.
     """
 
+    __slots__ = (
+        "counters", "end", "handover", "host", "is_started", "is_touched", "outbox", "peer",
+        "reserve", "seat", "stream",
+    )  # fmt: skip
+
     def __init__(self, end: "MasterEnd", seat: Seat, buffer: int) -> None:
         self.end = end
         self.seat = seat

@@ -23,6 +23,11 @@ class Port:
     ``listening`` is called when the port has been opened.
     """
 
+    __slots__ = (
+        "_accepted", "_entry", "_io", "_journal", "_listener", "_listening", "_named",
+        "_names_task", "_resolver", "_retry", "is_open",
+    )  # fmt: skip
+
     def __init__(
         self, io: IoThread, resolver: Resolver, entry: MasterEntry, journal: Journal,
         accepted: Callable[[socket.socket, str], None], listening: Callable[[], None],
