@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from app.commands import COMMANDS
 from core import __version__
@@ -119,7 +119,7 @@ def _commands() -> str:
 
 
 def _seconds(text: str) -> int:
-    return int(_checked("ntp_update_every_sec", text))
+    return cast(int, _checked("ntp_update_every_sec", text))  # its check has seen to that
 
 
 def _time(text: str) -> float:

@@ -50,7 +50,7 @@ def too_few_files(config: Config, limit: int | None) -> str | None:
 def needed_files(config: Config) -> int:
     """About how many files a gateway with this configuration has open when all are connected."""
     masters = [master for group in config.groups for master in group.masters]
-    ports_and_links = sum(1 + master.options.conns for master in masters)
+    ports_and_links = sum(max(1, len(m.options.bind)) + m.options.conns for m in masters)
     return len(config.groups) + ports_and_links + _OVERHEAD
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from io import FileIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given
@@ -541,6 +542,96 @@ def test_a_refusal_is_not_tried_again_in_every_round(make: Make, disk: Disk, clo
     assert len(disk.opened) == 1
 
 
+def test_without_descriptors_the_logs_share_those_they_have(
+    make: Make, tmp_path: Path, disk: Disk, problems: list[str]
+) -> None:
+    writer = make()
+    plain = disk.open
+
+    def scarce(path: Path) -> FileIO:
+        if sum(not handle.closed for handle in disk.opened) >= 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return plain(path)
+
+    disk.open = scarce  # type: ignore[method-assign]
+    writer._folder._opener = scarce
+    for text in ("one", "two"):
+        for entry in ("a", "b", "c", "d"):
+            put(writer, text, entry=entry)
+        writer.drain_once()
+    assert not problems
+    for entry in ("a", "b", "c", "d"):
+        assert texts(tmp_path / f"log/{entry}.txt") == ["one", "two"]
+
+
+def test_without_any_descriptor_the_lines_wait(
+    make: Make, tmp_path: Path, disk: Disk, clock: Clock, problems: list[str]
+) -> None:
+    writer = make()
+    disk.refusal = OSError(errno.EMFILE, "Too many open files")
+    put(writer, "one")
+    writer.drain_once()
+    assert len(problems) == 1
+    disk.refusal = None
+    clock.seconds += RETRY_AFTER
+    writer.drain_once()
+    assert texts(tmp_path / "log/M-ABB-1.txt") == ["one"]
+
+
+class Locked(FileIO):
+    """A file of which another program has locked the end, as Windows lets it."""
+
+    is_locked = False
+
+    def write(self, octets: bytes) -> int:  # type: ignore[override]  # narrower on purpose
+        if self.is_locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return super().write(octets)
+
+
+def test_a_file_that_another_program_has_locked_holds_up_no_other_and_loses_nothing(
+    make: Make, tmp_path: Path, disk: Disk, clock: Clock, problems: list[str]
+) -> None:
+    def opened(path: Path) -> FileIO:
+        handle = Locked(path, "a+b")
+        handle.is_locked = lock and path.name == "M-ABB-1.txt"
+        disk.opened.append(handle)
+        return handle
+
+    lock = True
+    disk.open = opened  # type: ignore[method-assign]
+    writer = make()
+    for n in range(3):
+        put(writer, f"held {n}")
+        put(writer, f"free {n}", entry="another")
+        writer.drain_once()
+        clock.seconds += RETRY_AFTER
+    assert texts(tmp_path / "log/another.txt") == ["free 0", "free 1", "free 2"]
+    assert (tmp_path / "log/M-ABB-1.txt").read_bytes() == b""
+    assert len(problems) == 1
+    lock = False
+    writer.drain_once()
+    assert texts(tmp_path / "log/M-ABB-1.txt") == ["held 0", "held 1", "held 2"]
+    assert len(problems) == 2
+    assert "again" in problems[1]
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=300)), min_size=1, max_size=8))
+@example([("1/../../x", "../../../x"), ("k\0", "C:\\x"), ("/etc/x", "/etc/x"), ("a", "..")])
+def test_no_label_makes_a_file_outside_the_folder(labels: list[tuple[str, str]]) -> None:
+    with TemporaryDirectory() as top:
+        folder = Path(top, "a", "log")
+        writer = LogWriter(folder)
+        for key, label in labels:
+            writer.register(key, label, 1)
+            writer.put(line("one", key))
+            writer.put(line("two", f"{key}/never registered"))
+        assert writer.stop(DEADLINE)
+        made = [path for path in Path(top).rglob("*") if not path.is_dir()]
+        assert made
+        assert all(path.parent == folder and path.suffix == ".txt" for path in made)
+
+
 def test_a_new_reason_is_said_too(
     make: Make, disk: Disk, clock: Clock, problems: list[str]
 ) -> None:
@@ -837,6 +928,25 @@ def test_the_same_security_event_is_one_line_and_a_count(
     clock.seconds += 10
     assert writer.stop(DEADLINE)
     assert texts(path)[4:] == ["refused peer, 1 M/ABB-1, 10.0.0.9: .. 1 more in the last 10 s"]
+
+
+def test_what_a_peer_can_cause_is_a_line_and_a_count_in_the_log_of_its_entry(
+    make: Make, tmp_path: Path, clock: Clock
+) -> None:
+    writer = make()
+    for n in range(50):
+        writer.once_a_minute("1/M", "refused (why)", "10.0.0.9", f"refused 10.0.0.9:{n}: why")
+        writer.once_a_minute("1/M", "refused (other)", "10.0.0.9", f"refused 10.0.0.9:{n}: other")
+    writer.once_a_minute("2/M", "refused (why)", "10.0.0.9", "refused 10.0.0.9:1: why")
+    clock.seconds += PERIOD
+    writer.drain_once()
+    assert texts(tmp_path / "log/M-ABB-1.txt") == [
+        "refused 10.0.0.9:0: why",
+        "refused 10.0.0.9:0: other",
+        "refused (why), 10.0.0.9: .. 49 more in the last 60 s",
+        "refused (other), 10.0.0.9: .. 49 more in the last 60 s",
+    ]
+    assert texts(tmp_path / "log/2-M.txt") == ["refused 10.0.0.9:1: why"]
 
 
 def test_a_scan_from_everywhere_stays_small(make: Make, tmp_path: Path, clock: Clock) -> None:

@@ -28,10 +28,12 @@ ENDPOINT_ACCEPTED = "IP:PORT or NAME:PORT, IPv6 as [::1]:2404, several separated
 FILTER_ACCEPTED = (
     "addresses such as 192.0.2.16, networks such as 192.0.2.0/24 or host names, separated by ;"
 )
+BIND_ACCEPTED = "all, or addresses of this machine such as 192.0.2.5 or ::1, separated by ;"
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\]\s*(?::(.*))?", re.DOTALL)
+_ZONE = re.compile(r"[A-Za-z0-9_.-]+")
+_BRACKETED = re.compile(rf"\[([0-9A-Fa-f:.]+(?:%{_ZONE.pattern})?)\]\s*(?::(.*))?", re.DOTALL)
 _PORT_AT_END = re.compile(r".*:[0-9]+", re.DOTALL)
 _LONGEST_NAME = 253
 
@@ -131,6 +133,31 @@ def parse_filter_item(text: str) -> Network | str | BadValue:
     return network
 
 
+def parse_bind(text: str) -> tuple[str, ...] | BadValue:
+    """Read where a port listens: numeric addresses, each once; none stands for all there are.
+
+    `0.0.0.0` is every IPv4 address, `::` every IPv6 address.
+    """
+    items = items_of(text)
+    if [item.lower() for item in items] == ["all"]:
+        return ()
+    found: dict[str, None] = {}
+    for item in items:
+        bare = item[1:-1] if item.startswith("[") and item.endswith("]") else item
+        address = _address(bare)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        if address is None:
+            return BadValue("is not a list of IP addresses")
+        if address.is_multicast or str(address) == "255.255.255.255":
+            return BadValue("has an address on which nobody can listen")
+        found[str(address)] = None
+    for every, mark in (("0.0.0.0", "."), ("::", ":")):
+        if every in found and any(mark in each for each in found if each != every):
+            return BadValue(f"has {every} beside an address that is one of it")
+    return tuple(found) or BadValue("is empty")
+
+
 def has_host_bits(text: str) -> bool:
     """Say whether a network is written with an address inside it, as 192.0.2.16/24 is."""
     interface = ip_interface(text)
@@ -170,6 +197,9 @@ def is_host_name(text: str) -> bool:
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    # ipaddress takes anything for the name of an interface.
+    zone = address.scope_id if isinstance(address, IPv6Address) else None
+    return address if zone is None or _ZONE.fullmatch(zone) else None

@@ -15,9 +15,9 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from core.config.diagnostics import BadValue
-from core.config.hosts import is_host
+from core.config.hosts import BIND_ACCEPTED, is_host, parse_bind
 
-Value: TypeAlias = bool | int | float | str
+Value: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 
 class Scope(StrEnum):
@@ -41,6 +41,7 @@ class Kind(StrEnum):
     WHOLE = "whole"
     SECONDS = "seconds"
     CHOICE = "choice"
+    ADDRESSES = "addresses"
 
 
 _YES = frozenset({"", "y", "yes", "1", "true", "on"})
@@ -77,6 +78,8 @@ class Option:
                 return f"{self.low} to {self.high} seconds"
             case Kind.CHOICE:
                 return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+            case Kind.ADDRESSES:
+                return BIND_ACCEPTED
 
     def check(self, text: str) -> Value | BadValue:
         """Return the value a text stands for, or why it is not accepted."""
@@ -95,11 +98,15 @@ class Option:
             case Kind.CHOICE:
                 word = text.lower()
                 return word if word in self.choices else BadValue("is not one of the choices")
+            case Kind.ADDRESSES:
+                return parse_bind(text)
 
     def shown(self, value: Value) -> str:
         """Return a value as it is written in the file."""
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if isinstance(value, tuple):
+            return ";".join(value) or "all"
         return f"{value:.9g}" if isinstance(value, float) else str(value)
 
     def _flag(self, text: str) -> Value | BadValue:
@@ -153,6 +160,8 @@ class Options:
     mode: Literal["pair", "each"] = "pair"
     rights: Literal["full", "monitor"] = "full"
     clock: Literal["forward", "refuse"] = "forward"
+    bind: tuple[str, ...] = ()
+    connect_rate: int = 300
 
     def with_values(self, values: Mapping[str, Value]) -> Options:
         """Return a copy with some options changed; the values are those `Option.check` gave."""
@@ -391,6 +400,23 @@ OPTIONS: tuple[Option, ...] = (
         Scope.MASTER,
         "The master's clock synchronization goes to the RTU and sets its clock (forward), or is "
         "answered with a negative confirmation (refuse).",
+    ),
+    Option(
+        "bind",
+        Kind.ADDRESSES,
+        (),
+        Scope.MASTER,
+        "On which addresses of this machine the master's port listens: every one (all), or only "
+        "these; 0.0.0.0 is every IPv4 and :: every IPv6 address.",
+    ),
+    _whole(
+        "connect_rate",
+        300,
+        0,
+        1_000_000,
+        Scope.MASTER,
+        "How many connections a minute one remote address may make to the master's port for each "
+        "of its conns, and as many at once; more are closed unread and counted. 0: any number.",
     ),
 )
 """All options, in the order in which the manual lists them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from core.config import oneport
 from core.config.diagnostics import BadValue, Diagnostic, Report, RowReading, Severity
@@ -204,12 +205,14 @@ class _Settings:
             if remark.severity is Severity.ERROR:
                 for name in lines.keys() & set(remark.involved):
                     self._report.ignored(lines[name], f"the setting {name} is refused")
+        # Casts: what an option is, its check has seen to.
+        every = cast(int, values.get("ntp_update_every_sec", NTP_UPDATE_EVERY_SEC))
         return Settings(
             nogui=bool(values.get("nogui", False)),
             ntp_servers=servers,
-            ntp_update_every_sec=int(values.get("ntp_update_every_sec", NTP_UPDATE_EVERY_SEC)),
+            ntp_update_every_sec=every,
             ntp_mode="watch" if values.get("ntp_mode") == "watch" else "set",
-            ntp_max_step=float(values.get("ntp_max_step", NTP_MAX_STEP)),
+            ntp_max_step=cast(float, values.get("ntp_max_step", NTP_MAX_STEP)),
             options=options,
         )
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
+from core.connections.shortage import Shortage
+
 _log = logging.getLogger("iec104.connections")
 
 TICK: Final = 0.1
@@ -61,6 +63,7 @@ class IoThread:
         """Connections that are not over."""
         self.turns = 0
         """How often the tick has run; any thread may look whether the loop still turns."""
+        self.shortage = Shortage(self.loop)
         self._timed: dict[Timed, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=daemon)
@@ -111,10 +114,11 @@ class IoThread:
         self.loop.call_soon(self._tick)
         try:
             self.loop.run_forever()
-            for task in self._tasks:
+            tasks = list(self._tasks)  # they leave the set as they end
+            for task in tasks:
                 task.cancel()
-            if self._tasks:
-                self.loop.run_until_complete(asyncio.wait(self._tasks, timeout=1))
+            if tasks:
+                self.loop.run_until_complete(asyncio.wait(tasks, timeout=1))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             asyncio.set_event_loop(None)

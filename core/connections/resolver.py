@@ -37,9 +37,13 @@ class Resolver:
         future = self._in_flight.get(host)
         if future is None:
             future = self._in_flight[host] = self._loop.create_future()
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._look_up, args=(host,), name=f"resolve {host}", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no more threads for us: asked again
+                self._finish(host, OSError(f"cannot be looked up: {error}"))
         return await asyncio.shield(future)
 
     def _look_up(self, host: str) -> None:

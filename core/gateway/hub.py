@@ -378,7 +378,7 @@ class Hub:
         # Not at once: what is still to be done for the old connection must not meet the new one.
         self._io.loop.call_soon(end.place_is_free)
 
-    def _master_lost(self, place: Place, undelivered: Sequence[Run], now: float) -> None:
+    def _master_lost(self, place: Place, undelivered: Iterable[Run], now: float) -> None:
         place.end_handover()
         place.is_started = False
         self._carry_out(self._group.master_lost(place.seat, undelivered, now), now)

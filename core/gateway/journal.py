@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.config import Entry
 from core.feed import Feed
-from core.logs import Level, LogLine, LogWriter
+from core.logs import Level, LogLine, LogWriter, one_line
 from core.protocol.apci import Reason
 from core.protocol.describe import describe_asdu_octets
 from core.protocol.link import LinkFailed
@@ -134,6 +134,16 @@ class Journal:
         if failure.reason in _SUSPICIOUS:
             self.security(f"protocol error ({failure.reason})", host, failure.detail)
 
+    def refused(self, host: str, peer: str, why: str, more: str) -> bool:
+        """A connection was not taken: one line a minute for each address and reason, with a count.
+
+        ``host`` and ``peer`` are its address without and with the port, ``more`` what differs from
+        one to the next. Whether a line was written.
+        """
+        text = f"refused {peer}: {why}{more}"
+        self.security("refused peer", host, f"{why}{more}")
+        return self._logs.once_a_minute(self.entry.key, f"refused ({why})", host, text)
+
     def security(self, kind: str, host: str, text: str) -> None:
         """A line for the security log; ``host`` is the peer without its port."""
         self._logs.security(kind, self.entry.key, host, text)
@@ -146,7 +156,7 @@ class Journal:
         if connected is not None:
             at = self._logs.now() if connected else None
         entry = self.entry
-        status = EntryStatus(entry.key, entry.group, entry.label, state, detail, peer, at)
+        status = EntryStatus(entry.key, entry.group, entry.label, state, one_line(detail), peer, at)
         if status != self.status:
             self.status = status
             self._feed.put_status(status)

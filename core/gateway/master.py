@@ -74,7 +74,9 @@ class MasterEnd:
         self._tap: Tap | None = None
         self._io = io
         self._owner = owner
-        self._port = Port(io, resolver, entry, journal, self._accepted, self.publish)
+        self._port = Port(
+            io, resolver, entry, journal, self._accepted, self._not_admitted, self.publish
+        )
         # The one that was left first is taken first, so that an originator address, which late
         # answers may still carry, rests as long as it can.
         self._free = list(self.places)
@@ -90,7 +92,8 @@ class MasterEnd:
         several = ""
         if entry.options.conns > 1:
             several = f", {entry.options.conns} connections, mode {entry.options.mode}"
-        self.journal.head(f"port {entry.port}, RTU number {numbers}, hosts {hosts}{several}")
+        bind = f" on {', '.join(entry.options.bind)}" if entry.options.bind else ""
+        self.journal.head(f"port {entry.port}{bind}, RTU number {numbers}, hosts {hosts}{several}")
 
     def open(self) -> None:
         """Let the master connect."""
@@ -149,21 +152,22 @@ class MasterEnd:
                 text += f" and {len(peers) - _PEERS_SHOWN} more"
             self.journal.say(state, "", text, connected)
         elif self._port.is_listening:
-            self.journal.say(MasterState.LISTENING, connected=False)
+            self.journal.say(MasterState.LISTENING, self._port.trouble, connected=False)
         elif not self._port.is_open:
             self.journal.say(MasterState.HELD, connected=False)
 
     # Who comes in
 
+    def _not_admitted(self, host: str, port: int, why: str) -> None:
+        self.counters.connections += 1
+        self._say_refused(host, endpoint_text(host, port), why)
+
     def _accepted(self, sock: socket.socket, host: str) -> None:
         self.counters.connections += 1
-        if not self._port.admits(host):
-            self._refuse(sock, host, "not in the list of hosts")
-            return
         options = self.entry.options
         known = [stream for stream in self.connections if stream.host == host]
         if known and options.same_ip == "old":
-            self._refuse(sock, host, f"connected already from {known[0].peer}")
+            self._refuse(sock, host, known[0])
             return
         if known and options.same_ip == "new":
             for stream in known:
@@ -178,8 +182,7 @@ class MasterEnd:
             self._replace((idle or known)[0])
             self._admit(sock)
         else:
-            first = next(iter(self.connections))
-            self._refuse(sock, host, f"connected already from {first.peer}")
+            self._refuse(sock, host, next(iter(self.connections)))
 
     def _replace(self, stream: Stream) -> None:
         place = self.connections.get(stream)
@@ -219,7 +222,7 @@ class MasterEnd:
             n = self.entry.options.conns
             who = "the first connection is alive" if n == 1 else f"all {n} connections are alive"
             advice = f"conns={n + 1} would let {'both' if n == 1 else 'all'} in"
-            self._refuse_waiting(f"{who}; {advice}")
+            self._refuse_waiting(who, f"; {advice}")
 
     def _somebody_is_dead(self) -> None:
         self._corpse_check = None
@@ -241,11 +244,11 @@ class MasterEnd:
         now = self._io.loop.time()
         self._owner.master_turned(place, waiting, waiting.link.release_start(now), now)
 
-    def _refuse_waiting(self, why: str) -> None:
+    def _refuse_waiting(self, why: str, more: str = "") -> None:
         waiting = self._waiting
         if waiting is not None:
             self._end_waiting()
-            self._say_refused(waiting.host, waiting.peer, why)
+            self._say_refused(waiting.host, waiting.peer, why, more)
             waiting.close(why)
 
     def _end_waiting(self) -> None:
@@ -265,20 +268,19 @@ class MasterEnd:
                 return
         stream.flush(now)
 
-    def _refuse(self, sock: socket.socket, host: str, why: str) -> None:
+    def _refuse(self, sock: socket.socket, host: str, other: Stream) -> None:
         try:
             peer = endpoint_text(host, sock.getpeername()[1])
         except OSError:
             peer = host
         sock.close()
-        self._say_refused(host, peer, why)
-        if not self.connections:
-            self.journal.say(MasterState.REFUSED, f"{peer}: {why}", connected=False)
+        self._say_refused(host, peer, "connected already", f" from {other.peer}")
 
-    def _say_refused(self, host: str, peer: str, why: str) -> None:
+    def _say_refused(self, host: str, peer: str, why: str, more: str = "") -> None:
         self.counters.peers_refused += 1
-        self.journal.often(f"refused {peer}: {why}")
-        self.journal.security("refused peer", host, why)
+        is_news = self.journal.refused(host, peer, why, more)
+        if is_news and not self.connections:
+            self.journal.say(MasterState.REFUSED, f"{peer}: {why}{more}", connected=False)
 
     def _new_stream(self, sock: socket.socket) -> Stream:
         # An outbox that is worth something comes with the place, to the connection that counts.

@@ -3,7 +3,7 @@ it (60870-5-104, 10: of several connections of one master, one is started).
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.connections.stream import Stream
@@ -97,9 +97,9 @@ class Place:
             self.handover.cancel()
             self.handover = None
 
-    def clear(self) -> tuple[Sequence[Run], int]:
+    def clear(self) -> tuple[Iterator[Run], int]:
         """Empty the outbox: what no peer has acknowledged, and how many ASDUs."""
-        undelivered = tuple(self.outbox.undelivered())
+        undelivered = self.outbox.undelivered()
         return undelivered, self.outbox.clear()
 
     def _replace_by(self, stream: Stream) -> None:

@@ -4,7 +4,7 @@ Whoever logs appends to a bounded queue and goes on; only the writer thread touc
 slow, full or missing disk delays nobody. What is kept out: deciding what is worth a line.
 """
 
-from core.logs.lines import Level, LogLine, local_now
+from core.logs.lines import Level, LogLine, local_now, one_line
 from core.logs.names import safe_name
 from core.logs.writer import (
     PROGRAM_LOG,
@@ -23,5 +23,6 @@ __all__ = [
     "LogWriter",
     "ProgramLogHandler",
     "local_now",
+    "one_line",
     "safe_name",
 ]

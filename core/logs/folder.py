@@ -4,6 +4,7 @@ Used by one thread. An error of the system never leaves this module: lines that 
 stay waiting, and the condition is said once when it begins and once when all of it is over.
 """
 
+import errno
 import os
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -168,7 +169,14 @@ class LogFolder:
         if file.handle is not None and not self._is_in_place(file, file.handle):
             self._close(file)
         if file.handle is None:
-            file.handle = self._open_in_folder(file)
+            try:
+                file.handle = self._open_in_folder(file)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+                    raise
+                # No descriptor is left but those of the other logs: one of them gives way.
+                self._close(next(iter(self._open.values())))
+                file.handle = self._open_in_folder(file)
             self._end_torn_line(file.handle)
         self._open[file.name] = file
         self._open.move_to_end(file.name)

@@ -8,14 +8,15 @@ PERIOD = 60.0
 """Seconds during which the same event is counted instead of written."""
 
 MAX_EVENTS = 1000
-"""Events told apart by peer; with more, further peers share one count per kind and entry."""
+"""Events told apart by peer; with more, further peers share one count for each log and kind."""
 
 
 class Event(NamedTuple):
     """What counts as the same event."""
 
+    log: str
+    """The entry key of the log it is written into."""
     kind: str
-    entry: str
     peer: str
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.logs.folder import LogFile, LogFolder, open_for_appending
-from core.logs.lines import Level, LogLine, local_now
+from core.logs.lines import Level, LogLine, local_now, one_line
 from core.logs.names import FileNames
 from core.logs.repeats import Event, Repeats
 
@@ -114,9 +114,19 @@ class LogWriter:
 
         The first of a kind, entry and peer is written, further ones within 60 s are counted.
         """
-        event = Event(kind, entry, peer)
-        if self._repeats.is_first(event, self._monotonic()):
-            self.put(self._security_line(event, text))
+        kind = f"{kind}, {entry}"
+        self.once_a_minute(SECURITY_LOG, kind, peer, f"{kind}, {peer}: {text}")
+
+    def once_a_minute(self, entry_key: str, kind: str, peer: str, text: str) -> bool:
+        """Queue a warning about what a peer can cause at will; `peer` without its port.
+
+        The first of a log, kind and peer is written, further ones within 60 s are counted. Whether
+        it is the first.
+        """
+        is_first = self._repeats.is_first(Event(entry_key, kind, peer), self._monotonic())
+        if is_first:
+            self.put(LogLine(entry_key, self.now(), Level.WARNING, text))
+        return is_first
 
     def watch(self, entry_key: str, sink: LogSink) -> None:
         """Give `sink` the end of a log, then every line that comes: none twice, none left out."""
@@ -181,7 +191,8 @@ class LogWriter:
         for entry, number in self._queue.take_dropped().items():
             self._file(entry).lost += number
         for event, text in self._repeats.counted(self._monotonic(), all_of_them=is_last):
-            self._accept(self._security_line(event, text))
+            whole = f"{event.kind}, {event.peer}: {text}"
+            self._accept(LogLine(event.log, self.now(), Level.WARNING, whole))
         self._write(is_last)
         for _ in range(len(self._requests)):
             self._requests.popleft()()
@@ -245,15 +256,11 @@ class LogWriter:
         else:
             self._sinks.pop(entry, None)
 
-    def _security_line(self, event: Event, text: str) -> LogLine:
-        whole = f"{event.kind}, {event.entry}, {event.peer}: {text}"
-        return LogLine(SECURITY_LOG, self.now(), Level.WARNING, whole)
-
     def _say(self, level: Level, text: str) -> None:
         _log.log(_LOGGING_LEVELS[level], "%s", text)
         if self._problem is not None:
             try:
-                self._problem(text)
+                self._problem(one_line(text))
             except Exception:
                 _log.exception("Telling of a problem with the logs failed.")
 

@@ -101,6 +101,14 @@ def test_a_port_and_a_connection_are_counted_for_each_master():
     assert "\n" not in text
 
 
+def test_each_address_a_port_is_bound_to_is_counted():
+    rows = "1,RTU,,5,N,127.0.0.1:2404\n1,M,3000,5,Y,,bind=127.0.0.1;127.0.0.2;::1,conns=2\n"
+    loaded, _ = read(rows.encode(), "x.csv")
+    needed = 1 + 3 + 2 + 100
+    assert too_few_files(loaded, needed) is None
+    assert too_few_files(loaded, needed - 1) is not None
+
+
 def test_no_limit_is_never_too_low():
     assert too_few_files(config(10, 20), None) is None
 

@@ -11,6 +11,7 @@ from core.config import (
     Endpoint,
     GroupConfig,
     HostFilter,
+    Kind,
     MasterEntry,
     Option,
     Options,
@@ -357,8 +358,11 @@ def test_a_filter_without_a_good_item_admits_nobody() -> None:
 )
 def test_every_option_may_stand_behind_the_columns_and_goes_to_its_entry(option: Option) -> None:
     value = option.choices[-1] if option.choices else 7
+    text = value
+    if option.kind is Kind.ADDRESSES:
+        text, value = "::1", ("::1",)
     others = "".join(f",{name}={n}" for name, n in (("w", 5), ("t2", 5)) if name != option.name)
-    rtu, master = options(f"{HEAD}{ROW},{option.name}={value}{others}")
+    rtu, master = options(f"{HEAD}{ROW},{option.name}={text}{others}")
     assert (getattr(rtu, option.name) == value) is (option.scope is not Scope.MASTER)
     assert (getattr(master, option.name) == value) is (option.scope is not Scope.RTU)
 

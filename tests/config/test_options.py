@@ -26,7 +26,8 @@ def test_the_type_of_an_attribute_is_that_of_its_option(option: Option) -> None:
         assert get_origin(hint) is Literal
         assert get_args(hint) == option.choices
     else:
-        assert hint is {Kind.SECONDS: float, Kind.WHOLE: int}[option.kind]
+        kinds = {Kind.SECONDS: float, Kind.WHOLE: int, Kind.ADDRESSES: tuple[str, ...]}
+        assert hint == kinds[option.kind]
 
 
 def test_the_program_settings_have_the_defaults_of_the_table() -> None:
@@ -56,7 +57,7 @@ DEFAULTS: dict[str, Value] = {
     "startdt": "on_demand", "gi": "queue", "gi_data": "all", "orphans": "drop", "oa": "index",
     "ca": "map", "command_timeout": 10, "term_timeout": 120, "select_timeout": 30,
     "interrogation_timeout": 60, "same": "new", "same_ip": "all", "conns": 1, "mode": "pair",
-    "rights": "full", "clock": "forward",
+    "rights": "full", "clock": "forward", "bind": (), "connect_rate": 300,
 }  # fmt: skip
 
 
@@ -85,6 +86,14 @@ GOOD: list[tuple[str, str, Value]] = [
     ("ntp_mode", "Watch", "watch"),
     ("ntp_max_step", "60", 60.0),
     ("ntp_max_step", "31536000", 31_536_000.0),
+    ("bind", "All", ()),
+    ("bind", "192.0.2.5", ("192.0.2.5",)),
+    ("bind", " 192.0.2.5 ;; [::1];192.0.2.5;", ("192.0.2.5", "::1")),
+    ("bind", "0.0.0.0;::", ("0.0.0.0", "::")),
+    ("bind", "0.0.0.0;2001:DB8::0:1", ("0.0.0.0", "2001:db8::1")),
+    ("bind", "::ffff:192.0.2.5", ("192.0.2.5",)),
+    ("bind", "fe80::1%eth0", ("fe80::1%eth0",)),
+    ("connect_rate", "0", 0),
 ]
 
 
@@ -118,7 +127,21 @@ BAD = [
     ("nogui", "perhaps", "is neither yes nor no"),
     ("ntp_mode", "off", "is not one of the choices"),
     ("ntp_max_step", "0", "is outside the range"),
+    ("bind", "", "is empty"),
+    ("bind", ";", "is empty"),
+    ("bind", "localhost", "is not a list of IP addresses"),
+    ("bind", "all;192.0.2.5", "is not a list of IP addresses"),
+    ("bind", "192.0.2.0/24", "is not a list of IP addresses"),
+    ("bind", "192.0.2.5:2404", "is not a list of IP addresses"),
+    ("bind", "fe80::1%e\x1b[2J", "is not a list of IP addresses"),
+    ("bind", "224.0.0.1", "has an address on which nobody can listen"),
+    ("bind", "192.0.2.5;ff02::1", "has an address on which nobody can listen"),
+    ("bind", "255.255.255.255", "has an address on which nobody can listen"),
+    ("bind", "0.0.0.0;192.0.2.5", "has 0.0.0.0 beside an address that is one of it"),
+    ("bind", "::1;::", "has :: beside an address that is one of it"),
+    ("connect_rate", "-1", "is not a whole number"),
     ("ntp_server", "a b", "is not a host name or IP address"),
+    ("ntp_server", "fe80::1%e\x1b[2J", "is not a host name or IP address"),
     ("ntp_server", "10.1.1.300", "is not a host name or IP address"),
 ]
 
@@ -133,6 +156,9 @@ def test_what_is_accepted_is_said_in_words() -> None:
     assert BY_NAME["k"].accepted == "a whole number from 1 to 32767"
     assert BY_NAME["same"].accepted == "new, replace or old"
     assert BY_NAME["ca"].accepted == "map, pass or keep"
+    assert BY_NAME["bind"].accepted == (
+        "all, or addresses of this machine such as 192.0.2.5 or ::1, separated by ;"
+    )
     assert BY_NAME["nogui"].accepted == "no value, or yes or no"
     assert BY_NAME["ntp_server"].accepted == "one host name or IP address"
 

@@ -140,6 +140,9 @@ def options_of(draw: st.DrawFn, scope: Scope) -> Options:
             values[option.name] = draw(st.sampled_from(option.choices))
         elif option.kind is Kind.WHOLE:
             values[option.name] = draw(st.integers(option.low, option.high))
+        elif option.kind is Kind.ADDRESSES:
+            some = st.sampled_from(["192.0.2.5", "127.0.0.1", "::1", "fe80::1%eth0", "2001:db8::7"])
+            values[option.name] = tuple(draw(st.lists(some, unique=True)))
         else:
             values[option.name] = float(draw(st.integers(option.low, option.high)))
     if values.get("mode") == "each":

@@ -191,3 +191,20 @@ def test_a_failure_for_which_nobody_waits_any_more_is_silent(io, names, caplog):
     with caplog.at_level(logging.DEBUG):
         on_loop(io, gc.collect)
     assert "never retrieved" not in caplog.text
+
+
+def test_a_system_without_threads_for_us_is_a_failed_look_up_and_the_next_one_works(
+    io, names, monkeypatch
+):
+    resolver = Resolver(io.loop)
+    names.known["rtu.test"] = ["192.0.2.7"]
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(2):
+            with pytest.raises(OSError, match="cannot be looked up: can't start new thread"):
+                awaited(io, resolver.addresses("rtu.test"))
+    assert awaited(io, resolver.addresses("rtu.test")) == ("192.0.2.7",)

@@ -60,9 +60,9 @@ def test_a_taken_port_is_not_tried_ever_more_often_as_the_rtu_comes_and_goes(
     tries = []
 
     class Counted(Listener):
-        def __init__(self, *args: object) -> None:
+        def __init__(self, *args: object, **options: object) -> None:
             tries.append(time.monotonic())
-            super().__init__(*args)
+            super().__init__(*args, **options)
 
     monkeypatch.setattr("core.gateway.port.Listener", Counted)
     monkeypatch.setattr("core.gateway.port._RETRY_PORT", 0.4)

@@ -1,10 +1,13 @@
 """One peer's stream: what waits, what is under way, and what comes first after a new connection."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from core.protocol import outbox
 from core.protocol.asdu import Asdu
 from core.protocol.outbox import Level, Outbox
 from core.protocol.run import Run
@@ -160,11 +163,38 @@ def test_the_undelivered_are_told_oldest_first():
     assert undelivered(box) == [1, 2, 3, 4]
 
 
+def test_what_was_undelivered_can_be_told_after_clearing():
+    box = filled(run_of(1, 2, 3), run_of(4), *[run_of(n) for n in range(5, 60)])
+    box.take(2, 0.0)
+    runs = box.undelivered()
+    assert box.clear() == 59
+    box.put(run_of(99), 0)
+    assert [number for run in runs for number in numbers_of(run)] == list(range(1, 60))
+
+
+def test_a_run_that_waits_far_behind_costs_one_reference():
+    box = Outbox(300_000)
+    runs = [run_of(1)] * 100_000
+    tracemalloc.start()
+    try:
+        for n in range(3):
+            for run in runs:
+                box.put(run, n)
+        size = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert box.waiting == 300_000
+    assert size < 300_000 * 8 * 1.1 + 1000 * 200
+
+
 class OutboxAgainstAList(RuleBasedStateMachine):
     """Two plain lists of (number, address) and (number, address, time) say what is right."""
 
-    @initialize(capacity=st.integers(1, 40))
-    def begin(self, capacity):
+    @initialize(capacity=st.integers(1, 40), near=st.integers(0, 6), step=st.integers(2, 4))
+    def begin(self, capacity, near, step):
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(outbox, "_NEAR", near)
+        self.patch.setattr(outbox, "_AT_A_TIME", step)
         self.capacity = capacity
         self.box = Outbox(capacity)
         self.waiting = []
@@ -227,6 +257,9 @@ class OutboxAgainstAList(RuleBasedStateMachine):
         assert undelivered(self.box) == [entry[0] for entry in self.under_way + self.waiting]
         oldest = self.under_way[0][2] if self.under_way else None
         assert self.box.oldest_sent_at == oldest
+
+    def teardown(self):
+        self.patch.undo()
 
 
 OutboxAgainstAList.TestCase.settings = settings(max_examples=100, stateful_step_count=40)

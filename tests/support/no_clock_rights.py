@@ -1,4 +1,4 @@
-"""Gives up the right to set this machine's clock, for the test run and all it starts.
+"""Gives up rights of root: above all that to set this machine's clock, for the whole test run.
 
 A fixture that replaces the setters reaches this process only; a program that a test starts would
 set the clock for good, and from a container that of its host too. Without CAP_SYS_TIME, which a
@@ -8,7 +8,9 @@ process of root may give up and never get back, the system itself refuses.
 import ctypes
 import sys
 
-_CAP_SYS_TIME = 25
+CAP_DAC_OVERRIDE = 1
+"""To write where the permissions of a file or folder say no."""
+CAP_SYS_TIME = 25
 _PR_CAPBSET_DROP = 24
 _VERSION_3 = 0x20080522
 
@@ -21,7 +23,7 @@ class _Data(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable"))
 
 
-def give_up() -> None:
+def give_up(right: int = CAP_SYS_TIME) -> None:
     """For this thread, and whatever it starts from now on; Linux only, elsewhere nothing happens.
 
     Without the right to give up rights there is none to set the clock either.
@@ -29,10 +31,10 @@ def give_up() -> None:
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_TIME, 0, 0, 0)
+    libc.prctl(_PR_CAPBSET_DROP, right, 0, 0, 0)
     header, data = _Header(_VERSION_3, 0), (_Data * 2)()
     if libc.capget(ctypes.byref(header), data):
         return
     for kind in ("effective", "permitted", "inheritable"):
-        setattr(data[0], kind, getattr(data[0], kind) & ~(1 << _CAP_SYS_TIME))
+        setattr(data[0], kind, getattr(data[0], kind) & ~(1 << right))
     libc.capset(ctypes.byref(header), data)
