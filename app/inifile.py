@@ -6,9 +6,12 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app import saving
 from core.config import Config, read_fully
+
+if TYPE_CHECKING:
+    from app.saving import Saving
 
 
 class IniFile:
@@ -37,8 +40,10 @@ class IniFile:
         """The file as it stands now."""
         return IniFile(self.path, self.path.read_bytes(), self._over)
 
-    def saving(self, running: Config) -> saving.Saving:
+    def saving(self, running: Config) -> "Saving":
         """What would be written to make the file say what runs."""
+        from app import saving  # only the window saves
+
         return saving.prepare(self.data, running, self.path.name)
 
     def write(self, octets: bytes, at: datetime) -> Path:
