@@ -72,7 +72,7 @@ MENUS: Final[dict[str, tuple[Action, ...]]] = {
         Action("open_log_file", "Open log file in editor"),
     ),
     "Help": (
-        Action("keys", "Keys", "F1", ("<F1>",), "this list"),
+        Action("keys", "Keyboard shortcuts", "F1", ("<F1>",), "this list"),
         Action("manual", "Manual"),
         Action("routing", "Who receives what"),
         SEPARATOR,

@@ -161,7 +161,7 @@ class Acts:
         self._w.say(said)
 
     def open_log_file(self) -> None:
-        self._with_key(lambda key: self._w.say(self._w.files.open_log_file(key)))
+        self._with_key(self._w.files.open_log_file)
 
     def open_log_folder(self) -> None:
         self._w.say(open_outside(self._w.session.log_folder))
@@ -179,11 +179,15 @@ class Acts:
             self._w.files.export("systems", self._w.systems.texts())
 
     def keys(self) -> None:
-        self._w.sheet.open("Keys", helptext.keys_text())
+        self._w.sheet.open("Keyboard shortcuts", helptext.keys_text())
 
     def manual(self) -> None:
         path = assets.manual()
-        self._w.say(open_outside(path) if path else "The manual is not beside the program.")
+        if path is None:
+            folder = assets.program_folder() / "docs"
+            self._w.say(f"The manual is not there: manual.html is expected in {folder}.")
+        else:
+            self._w.say(open_outside(path))
 
     def routing(self) -> None:
         self._w.sheet.open("Who receives what", helptext.routing_text())

@@ -54,8 +54,12 @@ class EntryForm:
             parent, textvariable=self.variables[field], width=width, style="Editable.TEntry"
         )
         self.fields[field] = entry
-        self._tips.add(entry, lambda _x, _y: self._tip(field))
+        self.explain(entry, field)
         return entry
+
+    def explain(self, widget: tk.Misc, field: Field) -> None:
+        """Let a widget, the caption for example, have the tip of a field."""
+        self._tips.add(widget, lambda _x, _y: self._tip(field))
 
     @property
     def entry(self) -> Entry | None:
@@ -105,6 +109,12 @@ class EntryForm:
     def revert(self) -> None:
         """Throw away what was typed."""
         self._fill(None)
+
+    def applied(self, key: str) -> None:
+        """What was typed for an entry runs now, so it is no change any more."""
+        self._drafts.pop(key, None)
+        if key == self.key:
+            self.revert()
 
     def _fill(self, draft: Texts | None) -> None:
         entry = self.entry

@@ -16,6 +16,7 @@ from app.saving import Saving
 from app.session import reload_text
 from app.widgets import Answer
 from core.config import Severity
+from core.feed import LogLine, LogTail
 
 if TYPE_CHECKING:
     from app.logview import LogView
@@ -140,16 +141,31 @@ class FileActions:
         else:
             self._window.say(f"{what} written to {chosen}.")
 
-    def open_log_file(self, key: str) -> str:
-        """Show an entry's log file in another program; what became of it."""
-        session = self._window.session
-        for pane in self._window.logs.panes:
-            if pane.key == key and pane.log.file_name:
-                return open_outside(session.log_folder / pane.log.file_name)
-        # The name is known once the log has been opened; before, the usual one is tried.
-        label = session.labels[key].replace("/", "-")
-        path = session.log_folder / f"{label}.txt"
-        return open_outside(path if path.exists() else session.log_folder)
+    def open_log_file(self, key: str) -> None:
+        """Show an entry's log file in another program.
+
+        Entries of the same name have files of different names, which the log itself knows best.
+        """
+        self._window.session.watch_log(key, _FileOpener(self._window, key))
+
+
+class _FileOpener:
+    """Looks at a log only until it knows in which file that is."""
+
+    def __init__(self, window: "Window", key: str) -> None:
+        self._window = window
+        self._key = key
+
+    def take_tail(self, tail: LogTail, folder: Path) -> None:
+        """The end of the log, and with it the name of its file."""
+        self._window.session.unwatch_log(self._key, self)
+        self._window.say(open_outside(folder / tail.file_name))
+
+    def take_lines(self, lines: Sequence[LogLine]) -> None:
+        """Lines are for others."""
+
+    def take_skipped(self, count: int) -> None:
+        """So are those that came too fast."""
 
 
 def open_outside(path: Path) -> str:

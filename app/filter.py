@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from app.rows import HEADINGS, Row, hosts_text
-from core.config import Entry
+from app.rows import event_text, hosts_text, look_of
+from core.config import Entry, MasterEntry
+from core.status import EntryStatus
 
 
 class Kind(Enum):
@@ -138,16 +139,18 @@ def _either(tests: Sequence[Test]) -> Test:
     return tests[0] if len(tests) == 1 else lambda fields: any(test(fields) for test in tests)
 
 
-def system_fields(entry: Entry, group_name: str, row: Row) -> dict[str, Sequence[str]]:
+def system_fields(
+    entry: Entry, group_name: str, status: EntryStatus | None
+) -> dict[str, Sequence[str]]:
     """What a filter sees of an entry."""
-    cells = dict(zip(tuple(HEADINGS)[1:], row.cells, strict=True))
+    hosts = hosts_text(entry)
     return {
         "group": (str(entry.group),),
         "name": (entry.label, group_name),
-        "state": (cells["state"],),
-        "port": (cells["port"],),
+        "state": (look_of(status.state if status else None).word,),
+        "port": (str(entry.port),) if isinstance(entry, MasterEntry) else (),
         "rtu": tuple(map(str, entry.numbers)),
-        "ip": (cells["remote"], *hosts_text(entry).split(";")),
-        "hosts": (hosts_text(entry),),
-        "event": (cells["event"],),
+        "ip": ((status.peer if status else ""), *hosts.split(";")),
+        "hosts": (hosts,),
+        "event": (event_text(status),),
     }

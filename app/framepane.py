@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from tkinter import ttk
 
 from app.frames import octet_views, rewritten
+from app.scrolled import ReadOnlyText, scrolled_tree
 from app.theme import Theme
-from app.widgets import Bordered, Split, Tips, scrolled_tree
+from app.widgets import Bordered, Split, Tips
 from core.feed import Frame
 from core.protocol.describe import Field, describe, field_tree
 
@@ -35,11 +36,11 @@ class FramePane(ttk.Frame):
         self.fields.bind("<<TreeviewSelect>>", lambda _event: self._mark_field())
         tips.add(self.fields, "The fields of the selected frame. Select one to see its octets.")
         right = Bordered(self.split, theme)
-        self.octets = tk.Text(
-            right, wrap="none", borderwidth=0, highlightthickness=0, font="TkFixedFont",
-            padx=theme.px(10), pady=theme.px(6), width=58, height=6, state="disabled",
-            cursor="arrow", exportselection=False,
+        self.octets = ReadOnlyText(
+            right, wrap="none", font="TkFixedFont", padx=theme.px(10), pady=theme.px(6),
+            width=58, height=6,
         )  # fmt: skip
+        right.watch(self.octets)
         bar = ttk.Scrollbar(right, orient="vertical", command=self.octets.yview)
         self.octets.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
@@ -132,13 +133,11 @@ class FramePane(ttk.Frame):
         self._write(pieces)
 
     def _write(self, pieces: list[tuple[str, str]]) -> None:
-        self.octets.configure(state="normal")
-        self.octets.delete("1.0", "end")
+        self.octets.cut("1.0", "end")
         flat: list[str] = []
         for text, tag in pieces:
             flat += (text, tag)
-        self.octets.insert("end", *flat)
-        self.octets.configure(state="disabled")
+        self.octets.put(*flat)
 
     def _mark_field(self) -> None:
         self.octets.tag_remove("field", "1.0", "end")

@@ -39,6 +39,8 @@ class Lines:
         self._lines: list[Line] = []
         self._times: list[str] = []
         self._wanted = ""
+        self.hidden: set[LineKind] = set()
+        """Kinds that are not shown, and so not found."""
         self.matches: list[int] = []
         """Numbers of the lines that match, ascending."""
 
@@ -94,7 +96,8 @@ class Lines:
         return list(islice(self._lines, max(0, len(self._lines) - count), None))
 
     def _has(self, line: Line) -> bool:
-        return self._wanted in f"{line.time} {line.text}".casefold()
+        is_shown = line.kind not in self.hidden
+        return is_shown and self._wanted in f"{line.time} {line.text}".casefold()
 
     def _trim(self, count: int) -> int:
         del self._lines[:count]

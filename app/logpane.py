@@ -43,14 +43,17 @@ class LogPane(ttk.Frame):
         for field in Field:
             self._captions[field] = self._caption(field.value)
             self.form.make(head, field, _WIDTHS[field])
+            self.form.explain(self._captions[field], field)
         self._at_caption = self._caption("Connected at")
         self._at = ttk.Label(head, style="Strip.TLabel", width=18)
+        for part in (self._at_caption, self._at):
+            tips.add(part, "When the present connection was made, local time.")
         self.restart_button = ttk.Button(
             head, text="Restart", style="Accent.TButton", command=lambda: apply(self.form)
         )
         tips.add(self.restart_button, "Restart this connection with these values (Ctrl+Enter).")
         self._message = ttk.Label(head, style="Strip.TLabel", compound="left")
-        self.log = LogView(edge, theme, tips, save=save)
+        self.log = LogView(edge, theme, tips, save=save, short=session.short)
         self.log.pack(fill="both", expand=True)
         edge.watch(self.log.text)
         self._hint = ttk.Label(
@@ -68,12 +71,13 @@ class LogPane(ttk.Frame):
         self._system_caption = self._caption("System")
         self.chooser = Chooser(self._head, self._theme, 20)
         self.chooser.bind("<<ComboboxSelected>>", lambda _event: self._chosen())
-        self._tips.add(self.chooser, "Whose log is shown: system and group.")
+        for part in (self.chooser, self._system_caption):
+            self._tips.add(part, "Whose log is shown: system and group.")
         self._choices: list[str] = []
         self._state_caption = self._caption("State")
         self._state = StatusLabel(self._head, self._theme, "Strip.")
-        for part in self._state.parts():
-            self._tips.add(part, lambda _x, _y: self._state_tip())
+        for shown in (self._state, self._state_caption):
+            self._tips.add(shown, lambda _x, _y: self._state_tip())
 
     def fit(self) -> None:
         """Lay the fields out as the width allows: in one row, with the hosts below, or in three."""
@@ -93,16 +97,18 @@ class LogPane(ttk.Frame):
             child.grid_forget()
         for column in range(9):
             head.columnconfigure(column, weight=0, minsize=0)
-        above: list[tuple[tk.Widget, tk.Widget]] = [
+        who: list[tuple[tk.Widget, tk.Widget]] = [
             (self._system_caption, self.chooser),
             (self._state_caption, self._state),
         ]
+        at: list[tuple[tk.Widget, tk.Widget]] = [(self._at_caption, self._at)]
         values: list[tuple[tk.Widget, tk.Widget]] = [
-            *((self._captions[f], self.form.fields[f]) for f in list(Field)[:3]),
-            (self._at_caption, self._at),
+            (self._captions[f], self.form.fields[f]) for f in list(Field)[:3]
         ]
-        self._row_of(above + values if rows < 3 else above, 0)
-        if rows == 3:
+        if rows < 3:
+            self._row_of(who + values + at, 0)
+        else:
+            self._row_of(who + at, 0)
             self._row_of(values, 2)
         hosts, caption = self.form.fields[Field.HOSTS], self._captions[Field.HOSTS]
         if rows == 1:
@@ -112,9 +118,11 @@ class LogPane(ttk.Frame):
             caption.grid(row=4, column=0, sticky="w", pady=(px(5), 0))
             hosts.grid(row=4, column=1, columnspan=7, sticky="ew", pady=(px(5), 0))
         head.columnconfigure(1, minsize=px(100))
-        head.columnconfigure(6, weight=1)
-        first = 7 if rows < 3 else 3  # above "Connected at", where there is room
-        self.restart_button.grid(row=1, column=first, columnspan=8 - first, sticky="e")
+        head.columnconfigure(6 if rows < 3 else 2, weight=1)
+        if rows < 3:
+            self.restart_button.grid(row=1, column=7, sticky="e")
+        else:  # beside the RTU number, which is short
+            self.restart_button.grid(row=3, column=2, sticky="e")
         self._show_message()
 
     def _row_of(self, pairs: Sequence[tuple[tk.Widget, tk.Widget]], row: int) -> None:

@@ -43,10 +43,12 @@ class LogsTab(ttk.Frame):
         self.swap_button = ttk.Button(tools, text="Swap panes", command=self.swap)
         self.swap_button.pack(side="left")
         tips.add(self.swap_button, "Let each pane show what the other one shows.")
-        ttk.Label(
+        note = ttk.Label(
             tools, style="Surface.Muted.TLabel",
             text="Changes are not saved to the ini file; they last until the program ends.",
-        ).pack(side="right")  # fmt: skip
+        )  # fmt: skip
+        note.pack(side="right")
+        tips.add(note, "To keep them: File, Save to ini file (Ctrl+S).")
         self.split = Split(self, orient="vertical")
         self.split.pack(fill="both", expand=True)
         self.panes = tuple(
@@ -90,10 +92,12 @@ class LogsTab(ttk.Frame):
             else:
                 pane.close()
 
-    def refresh(self, _tick: Tick) -> None:
+    def refresh(self, tick: Tick) -> None:
         """Show what changed."""
         for pane in self.panes:
             pane.refresh()
+            if tick.sampled:
+                pane.log.look_at_size()
 
     def follow(self, renamed: tuple[str, str] | None = None) -> None:
         """The configuration has changed."""

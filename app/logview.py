@@ -1,15 +1,18 @@
 """A log on the screen: follows, finds, hides kinds of lines, bounded; read-only but copyable."""
 
+import contextlib
 import tkinter as tk
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from tkinter import ttk
 from typing import Any, Final
 
 from app.formats import LineKind, guessed_kind, kind_of_level, plural, size, split_line
 from app.loglines import Line, Lines, line_of
+from app.scrolled import ReadOnlyText, bar_across
 from app.theme import Theme
-from app.widgets import HintEntry, Tips
+from app.widgets import HintEntry, Tips, handled
 from core.feed import LogLine, LogTail
 
 _SLICE: Final = 500
@@ -29,12 +32,13 @@ class LogView(ttk.Frame):
 
     def __init__(
         self, parent: tk.Misc, theme: Theme, tips: Tips, *,
-        save: Callable[["LogView"], None], has_data: bool = True,
+        save: Callable[["LogView"], None], short: Callable[[Path], str], has_data: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(parent, style="Surface.TFrame")
         self._theme = theme
         self._tips = tips
         self._save = save
+        self._short = short
         self.lines = Lines()
         self._pending: deque[Line] = deque()
         self._pump_id: str | None = None
@@ -44,7 +48,9 @@ class LogView(ttk.Frame):
         self._jumped = 0
         self._current: int | None = None
         self.file_name = ""
+        self._path: Path | None = None
         self.size_octets = 0
+        self._is_size_old = False
         self.moved: Callable[[str], None] = lambda time: None
         self._follow = tk.BooleanVar(self, True)
         self._visible = {kind: tk.BooleanVar(self, True) for kind, _ in _SHOW}
@@ -54,6 +60,7 @@ class LogView(ttk.Frame):
             self, style="Strip.Small.TLabel", padding=(theme.px(8), theme.px(2))
         )
         self._footer.pack(side="bottom", fill="x", before=self._box)
+        tips.add(self._footer, lambda _x, _y: self._footer_tip())
         theme.listeners.append(self.recolour)
         self.recolour()
         self._show_footer()
@@ -82,15 +89,18 @@ class LogView(ttk.Frame):
         self.find_entry = HintEntry(tools, self._theme, "Find  (Ctrl+F)", 24, self._find)
         self.find_entry.pack(side="left", padx=(px(14), px(8)))
         tips.add(self.find_entry, "Find in the lines shown. F3: next, Shift+F3: previous.")
+        self.find_entry.bind("<Control-Return>", lambda _event: None)  # the window's
         self.find_entry.bind("<Return>", lambda _event: self.find_next())
         self.find_entry.bind("<Shift-Return>", lambda _event: self.find_next(back=True))
         self._found = ttk.Label(tools, style="Surface.Muted.TLabel")
         self._found.pack(side="left")
+        tips.add(self._found, "Which of the lines that match is the marked one.")
         box = ttk.Checkbutton(
             buttons, text="Follow", style="Surface.TCheckbutton", variable=self._follow,
             command=self._follow_chosen,
         )  # fmt: skip
         box.pack(side="right")
+        self._follow_box = box
         tips.add(box, "Stay at the newest line (Space pauses, End follows again).")
         self.new_button = ttk.Button(buttons, command=self.follow)
         tips.add(self.new_button, "Go to the newest line and follow (End).")
@@ -101,7 +111,6 @@ class LogView(ttk.Frame):
             button = ttk.Button(buttons, text=text, command=act)
             button.pack(side="right", padx=(0, px(6)))
             tips.add(button, tip)
-            self._last_tool = button
 
     def _fit(self, width: int) -> None:
         """Two rows where one has no room for the tools."""
@@ -118,38 +127,23 @@ class LogView(ttk.Frame):
         px = self._theme.px
         self._box = box = ttk.Frame(self, style="Surface.TFrame")
         box.pack(fill="both", expand=True)
-        self.text = tk.Text(
-            box, wrap="none", borderwidth=0, highlightthickness=0, font="TkFixedFont",
-            padx=px(8), pady=px(3), width=20, height=4, cursor="arrow", undo=False,
-            exportselection=False, insertwidth=0,
+        self.text = ReadOnlyText(
+            box, wrap="none", font="TkFixedFont", padx=px(8), pady=px(3), width=20, height=4,
         )  # fmt: skip
         bar = ttk.Scrollbar(box, orient="vertical", command=self._bar_moved)
-        across = ttk.Scrollbar(box, orient="horizontal", command=self.text.xview)
         self._bar = bar
-        self.text.configure(yscrollcommand=self._scrolled, xscrollcommand=self._across(across))
+        self.text.configure(
+            yscrollcommand=self._scrolled, xscrollcommand=bar_across(box, self.text)
+        )
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
-        # Read-only, but keys that move, select and copy go on.
-        self.text.bind("<Key>", self._key)
-        self.text.bind("<<Paste>>", lambda _event: "break")
-        self.text.bind("<<Cut>>", lambda _event: "break")
-        self.text.bind("<<PasteSelection>>", lambda _event: "break")
+        self.text.bind("<space>", handled(self.toggle))
+        self.text.bind("<End>", handled(self.follow))
+        for key in ("Up", "Down", "Prior", "Next", "Home"):
+            self.text.bind(f"<{key}>", lambda _event: self.after_idle(self._user_moved), add="+")
         self.text.bind("<ButtonRelease-1>", self._clicked)
         for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
             self.text.bind(event, self._wheel)
-
-    def _across(self, bar: ttk.Scrollbar) -> Callable[[float, float], None]:
-        """The horizontal bar, only while there is something to scroll to."""
-
-        def show(first: float, last: float) -> None:
-            bar.set(float(first), float(last))
-            is_needed = float(first) > 0 or float(last) < 1
-            if is_needed and not bar.winfo_manager():
-                bar.pack(side="bottom", fill="x", before=self.text)
-            elif not is_needed and bar.winfo_manager():
-                bar.pack_forget()
-
-        return show
 
     def recolour(self) -> None:
         """Take the colours of the palette."""
@@ -174,10 +168,11 @@ class LogView(ttk.Frame):
 
     # What the session says
 
-    def take_tail(self, tail: LogTail) -> None:
+    def take_tail(self, tail: LogTail, folder: Path) -> None:
         """The end of a log: it replaces what is shown."""
         self.clear()
         self.file_name, self.size_octets = tail.file_name, tail.size_octets
+        self._path = folder / tail.file_name
         for line in tail.lines:
             _, rest = split_line(line)
             self._pending.append(line_of(line, guessed_kind(rest)))
@@ -189,6 +184,7 @@ class LogView(ttk.Frame):
         for line in lines:
             text = str(line)
             self.size_octets += len(text.encode()) + 1
+            self._is_size_old = True
             self._pending.append(line_of(text, kind_of_level(line.level)))
         if self._pump_id is None:
             self._pump()
@@ -204,8 +200,8 @@ class LogView(ttk.Frame):
         self.lines.clear()
         self._current = None
         self._new = self._skipped = 0
-        self.file_name, self.size_octets = "", 0
-        self.text.delete("1.0", "end")
+        self.file_name, self.size_octets, self._path = "", 0, None
+        self.text.cut("1.0", "end")
         self._show_new()
         self._show_footer()
 
@@ -228,11 +224,11 @@ class LogView(ttk.Frame):
             pieces += (line.time or " " * 26, ("time", kind))
             text = f"{_MARKS[line.kind]}{_WORDS.get(line.kind, '')}{line.text}\n"
             pieces += (text, kind)
-        self.text.insert("end-1c", *pieces)
+        self.text.put(*pieces)
         before = self.lines.first
         gone = self.lines.add(batch)
         if gone:
-            self.text.delete("1.0", f"{gone + 1}.0")
+            self.text.cut("1.0", f"{gone + 1}.0")
         self._mark([n for n in self.lines.matches if n >= first_new])
         if self.lines.wanted:
             self._show_found()
@@ -275,7 +271,8 @@ class LogView(ttk.Frame):
 
     def _show_new(self) -> None:
         if self._new and not self.new_button.winfo_manager():
-            self.new_button.pack(side="right", padx=(0, self._theme.px(8)), before=self._last_tool)
+            pad = (0, self._theme.px(10))
+            self.new_button.pack(side="right", padx=pad, after=self._follow_box)
         elif not self._new and self.new_button.winfo_manager():
             self.new_button.pack_forget()
         if self._new:
@@ -385,7 +382,8 @@ class LogView(ttk.Frame):
         self.text.tag_remove("current", "1.0", "end")
         self.text.tag_add("current", f"{row}.{at}", f"{row}.{at + len(self.lines.wanted)}")
         self.pause()
-        self.text.see(f"{row}.0")
+        for place in (f"{row + 1}.0", f"{row}.0", f"{row}.{at + len(self.lines.wanted)}"):
+            self.text.see(place)  # all of it, and a line more
         self._show_found()
 
     def _show_found(self) -> None:
@@ -410,6 +408,9 @@ class LogView(ttk.Frame):
         """Show the kinds of lines that are ticked."""
         for kind, variable in self._visible.items():
             self.text.tag_configure(str(kind), elide=not variable.get())
+        self.lines.hidden = {kind for kind, shown in self._visible.items() if not shown.get()}
+        if self.lines.wanted:
+            self._find()
         if self.is_following:
             self.text.see("end-1c linestart")
 
@@ -426,40 +427,38 @@ class LogView(ttk.Frame):
 
     def copy(self) -> None:
         """Copy the selection, or everything shown."""
-        if self.text.tag_ranges("sel"):
-            text = self.text.get("sel.first", "sel.last")
-        else:
-            text = "\n".join(self.shown_lines)
+        text = self.text.selected_text or "\n".join(self.shown_lines)
         self.clipboard_clear()
         self.clipboard_append(text)
 
-    def _key(self, event: "tk.Event[Any]") -> str | None:
-        match event.keysym:
-            case "space":
-                self.toggle()
-                return "break"
-            case "End":
-                self.follow()
-                return "break"
-            case "Up" | "Prior" | "Home":
-                self.after_idle(self._user_moved)
-                return None
-            case "Down" | "Next" | "Left" | "Right" | "Tab" | "F3" | "F10" | "Menu":
-                return None
-        has_control = bool(int(event.state) & 0x4)
-        return None if has_control and event.keysym.lower() in ("c", "a", "insert") else "break"
+    def look_at_size(self) -> None:
+        """Say how large the file is now: it may have been begun anew, or another program's."""
+        if not self._is_size_old or self._path is None:
+            return
+        self._is_size_old = False
+        with contextlib.suppress(OSError):
+            self.size_octets = self._path.stat().st_size
+        self._show_footer()
 
     def _show_footer(self) -> None:
         parts = []
-        if self.file_name:
+        if self._path is not None:
             shown = plural(len(self.lines), "line")
-            parts = [f"log/{self.file_name}", size(self.size_octets)]
+            parts = [self._short(self._path), size(self.size_octets)]
             parts.append(f"all {shown} shown" if self._is_all else f"newest {shown} shown")
         if self._skipped:
             parts.append(f"{plural(self._skipped, 'line')} came too fast to be shown")
         text = "  ·  ".join(parts)
         if self._footer.cget("text") != text:
             self._footer.configure(text=text)
+
+    def _footer_tip(self) -> str:
+        if self._path is None:
+            return ""
+        return (
+            f"{self._path}\nLines that come while the log is open have their level from the "
+            "program. The file does not hold it: of older lines it is judged by their words."
+        )
 
     @property
     def _is_all(self) -> bool:

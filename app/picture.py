@@ -7,7 +7,7 @@ from typing import Any, Final
 from app.rows import look_of, numbers_text
 from app.session import Session
 from app.theme import Theme
-from app.widgets import Tips
+from app.widgets import Tips, fitting
 from core.config import Entry, GroupConfig, MasterEntry, RtuEntry
 from core.status import MasterState, RtuState
 
@@ -162,11 +162,13 @@ class GroupPicture(tk.Canvas):
             below = f"RTU {numbers_text(entry)}"
         room = x2 - x1 - px(26)
         shift = theme.line_height / 2 if is_tall else 0
-        name = _fitting(theme.bold.measure, entry.label, room)
-        self.create_text(x1 + px(22), middle - shift, text=name, anchor="w",
-                         fill=theme["text"], font="GatewayBold")  # fmt: skip
+        bold, small = theme.bold.measure, theme.small.measure
+        is_long = bold(entry.label) > room
+        name = fitting(small if is_long else bold, entry.label, room)
+        self.create_text(x1 + px(22), middle - shift, text=name, anchor="w", fill=theme["text"],
+                         font="GatewaySmall" if is_long else "GatewayBold")  # fmt: skip
         if is_tall:
-            below = _fitting(theme.small.measure, below, room)
+            below = fitting(theme.small.measure, below, room)
             self.create_text(x1 + px(22), middle + shift, text=below, anchor="w",
                              fill=theme["muted"], font="GatewaySmall")  # fmt: skip
 
@@ -204,12 +206,3 @@ class GroupPicture(tk.Canvas):
         status = self._session.statuses.get(key)
         look = look_of(status.state if status else None)
         return f"{entry.label}: {look.word}"
-
-
-def _fitting(measure: Callable[[str], int], text: str, room: float) -> str:
-    """The text, or as much of its beginning as there is room for."""
-    if measure(text) <= room:
-        return text
-    while text and measure(text + "..") > room:
-        text = text[:-1]
-    return text + ".."

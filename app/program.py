@@ -8,7 +8,7 @@ from typing import Final
 
 from app.formats import plural
 from app.logview import LogView
-from app.session import PROGRAM_LOG, SECURITY_LOG, Session
+from app.session import PROGRAM_LOG, SECURITY_LOG, Session, Tick
 from app.theme import Theme
 from app.widgets import Bordered, Tips
 from core.config import RowReading
@@ -44,7 +44,7 @@ class ProgramTab(ttk.Frame):
         tips.add(self._summary, lambda _x, _y: self._skipped_text())
         edge = Bordered(self, theme)
         edge.pack(fill="both", expand=True)
-        self.log = LogView(edge, theme, tips, save=save, has_data=False)
+        self.log = LogView(edge, theme, tips, save=save, short=session.short, has_data=False)
         self.log.pack(fill="both", expand=True)
         edge.watch(self.log.text)
         self._style_buttons()
@@ -64,6 +64,11 @@ class ProgramTab(ttk.Frame):
     def follow(self) -> None:
         """The configuration has changed."""
         self._summary.configure(text=reading_text(self._session))
+
+    def refresh(self, tick: Tick) -> None:
+        """Show what changed; lines come by themselves."""
+        if tick.sampled:
+            self.log.look_at_size()
 
     def escape(self) -> None:
         """Clear the find field."""

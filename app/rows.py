@@ -4,7 +4,8 @@ Pure: states, counts and rates in, values out. Status is never colour alone: a l
 word and a colour.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -111,6 +112,9 @@ class Rates:
 
 QUIET: Final = Rates()
 
+RatesOf: TypeAlias = Callable[[str], Rates]
+"""The rates of the entry with this key."""
+
 Cells: TypeAlias = tuple[str, str, str, str, str, str, str, str]
 
 COLUMNS: Final = ("state", "port", "rtu", "at", "remote", "in", "out", "event")
@@ -153,18 +157,33 @@ class Row:
 def entry_row(entry: Entry, status: EntryStatus | None, rates: Rates) -> Row:
     """The row of an entry."""
     look = look_of(status.state if status else None)
-    is_connected = status is not None and bool(status.peer)
     cells = (
         look.word,
         str(entry.port) if isinstance(entry, MasterEntry) else "",
         numbers_text(entry),
         moment(status.connected_at if status else None),
         (status.peer if status else "") or NOTHING,
-        rate(rates.into) if is_connected else "",
-        rate(rates.out) if is_connected else "",
+        *rate_cells(status, rates),
         event_text(status),
     )
     return Row(look.symbol, entry.label, cells, look.tint)
+
+
+def rate_cells(status: EntryStatus | None, rates: Rates) -> tuple[str, str]:
+    """In and out of an entry; nothing while it is not connected."""
+    if status is None or not status.peer:
+        return "", ""
+    return rate(rates.into), rate(rates.out)
+
+
+def rate_cells_of(
+    group: GroupConfig, statuses: Mapping[str, EntryStatus], rates: RatesOf
+) -> tuple[str, str]:
+    """In and out of a group together; nothing while none of its entries is connected."""
+    if not any(s.peer for e in group.entries if (s := statuses.get(e.key)) is not None):
+        return "", ""
+    each = [rates(entry.key) for entry in group.entries]
+    return rate(sum(one.into for one in each)), rate(sum(one.out for one in each))
 
 
 def event_text(status: EntryStatus | None) -> str:
@@ -172,9 +191,7 @@ def event_text(status: EntryStatus | None) -> str:
     return "" if status is None else status.detail or look_of(status.state).usual
 
 
-def group_row(
-    group: GroupConfig, statuses: Mapping[str, EntryStatus], rates: Mapping[str, Rates]
-) -> Row:
+def group_row(group: GroupConfig, statuses: Mapping[str, EntryStatus], rates: RatesOf) -> Row:
     """The row of a group: how many of its masters are online, and its rates together."""
     online = sum(
         1
@@ -183,10 +200,7 @@ def group_row(
     )
     rtu = statuses.get(group.rtu.key)
     is_up = rtu is not None and look_of(rtu.state).category is Category.ONLINE
-    of_entries = [rates.get(entry.key, QUIET) for entry in group.entries]
-    into = sum(each.into for each in of_entries)
-    out = sum(each.out for each in of_entries)
-    has_traffic = any(s.peer for e in group.entries if (s := statuses.get(e.key)) is not None)
+    into, out = rate_cells_of(group, statuses, rates)
     symbol = "group-down"
     if is_up:
         symbol = "group-up" if online == len(group.masters) else "group-partly"
@@ -194,9 +208,7 @@ def group_row(
         symbol,
         f"{group.id}  {group.rtu.name}",
         (
-            f"{online} of {plural(len(group.masters), 'master')}", "", "", "", "",
-            rate(into) if has_traffic else "",
-            rate(out) if has_traffic else "",
+            f"{online} of {plural(len(group.masters), 'master')}", "", "", "", "", into, out,
             "" if is_up else "RTU is not connected",
         ),
         Tint.GROUP,
@@ -283,19 +295,15 @@ def group_sort_key(
     column: str,
     group: GroupConfig,
     statuses: Mapping[str, EntryStatus],
-    rates: Mapping[str, Rates],
+    rates: RatesOf,
 ) -> Key:
     """By what a group is sorted: its own value, or what stands out most among its entries."""
-    keys = [
-        sort_key(column, entry, statuses.get(entry.key), rates.get(entry.key, QUIET))
-        for entry in group.entries
-    ]
     if column in ("in", "out"):
-        of_entries = [rates.get(entry.key, QUIET) for entry in group.entries]
+        of_entries = [rates(entry.key) for entry in group.entries]
         return 0, sum(each.into if column == "in" else each.out for each in of_entries)
     if column == NAME:
         return 0, (group.id,)
-    return min(keys)
+    return min(sort_key(column, e, statuses.get(e.key), QUIET) for e in group.entries)
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -354,23 +362,34 @@ class Counts:
         return " · ".join(each for each in found if each) or "none"
 
 
-def counts(entries: Sequence[Entry], statuses: Mapping[str, EntryStatus]) -> Counts:
-    """Count what the entries are doing."""
+Tally: TypeAlias = Counter[tuple[bool, State | None]]
+"""How many entries there are of a kind (whether RTUs) in a state."""
+
+
+def tally(entries: Iterable[Entry], statuses: Mapping[str, EntryStatus]) -> Tally:
+    """Count the entries by what they are doing."""
+    return Counter(
+        (isinstance(entry, RtuEntry), status.state if status else None)
+        for entry in entries
+        for status in (statuses.get(entry.key),)
+    )
+
+
+def counts(tallied: Tally) -> Counts:
+    """The summary of a tally."""
     found = dict.fromkeys(Counts.__dataclass_fields__, 0)
-    for entry in entries:
-        status = statuses.get(entry.key)
-        state = status.state if status else None
+    for (is_rtu, state), number in tallied.items():
         category = look_of(state).category
-        found[category.name.lower()] += 1
-        if isinstance(entry, RtuEntry):
-            found["rtus"] += 1
-            found["rtus_online"] += category is Category.ONLINE
-            found["rtus_down"] += state is RtuState.CONNECTING
-            found["errors"] += state is RtuState.ERROR
+        found[category.name.lower()] += number
+        if is_rtu:
+            found["rtus"] += number
+            found["rtus_online"] += number * (category is Category.ONLINE)
+            found["rtus_down"] += number * (state is RtuState.CONNECTING)
+            found["errors"] += number * (state is RtuState.ERROR)
         else:
-            found["masters"] += 1
-            found["masters_online"] += state is MasterState.ONLINE
-            found["refused"] += state is MasterState.REFUSED
-            found["errors"] += state is MasterState.ERROR
-            found["held"] += state is MasterState.HELD
+            found["masters"] += number
+            found["masters_online"] += number * (state is MasterState.ONLINE)
+            found["refused"] += number * (state is MasterState.REFUSED)
+            found["errors"] += number * (state is MasterState.ERROR)
+            found["held"] += number * (state is MasterState.HELD)
     return Counts(**found)

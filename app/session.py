@@ -6,15 +6,16 @@ looks at which log. Everything here runs in the front end's thread.
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from app.formats import plural
 from app.forms import with_entry
 from app.inifile import IniFile
 from app.meters import Meters
-from app.rows import Counts, counts, look_of
+from app.rows import Counts, counts, look_of, tally
 from core.config import Change, Config, Entry, GroupConfig, RtuEntry, Settings, changes
 from core.feed import Drained, Feed, Frame, LogLine, LogOf, LogTail, Topic, TrafficOf
 from core.status import ClockStatus, Counters, EntryStatus, Facts
@@ -22,6 +23,7 @@ from core.status import ClockStatus, Counters, EntryStatus, Facts
 TICK_SECONDS: Final = 0.008
 SAMPLE_EVERY: Final = 1.0
 """Seconds between two looks at the counters."""
+_LONGEST_PATH: Final = 60
 PROGRAM_LOG: Final = "#program"
 SECURITY_LOG: Final = "#security"
 """Keys of `core.logs`, whose room is not ours."""
@@ -41,7 +43,7 @@ class Core(Protocol):
 class LogSink(Protocol):
     """A view of a log."""
 
-    def take_tail(self, tail: LogTail) -> None: ...
+    def take_tail(self, tail: LogTail, folder: Path) -> None: ...
     def take_lines(self, lines: Sequence[LogLine]) -> None: ...
     def take_skipped(self, count: int) -> None: ...
 
@@ -52,11 +54,12 @@ class Tick:
 
     until: float = float("inf")
     """When (of `perf_counter`) this tick has taken long enough; the rest waits for the next."""
-    changed: set[str] = field(default_factory=set)
-    """Keys of entries whose state or rates differ from before."""
     states_changed: bool = False
+    """The state of an entry differs from before."""
     sampled: bool = False
-    """A second has passed: rates, curves and facts may differ."""
+    """A second has passed: curves and facts may differ."""
+    rates_changed: bool = False
+    """So may rates."""
     clock: ClockStatus | None = None
     messages: Sequence[str] = ()
     frames: Sequence[Frame] = ()
@@ -65,7 +68,8 @@ class Tick:
     @property
     def is_quiet(self) -> bool:
         """Nothing came."""
-        return not (self.changed or self.clock or self.messages or self.frames or self.sampled)
+        has_news = self.states_changed or self.sampled or self.clock is not None
+        return not (has_news or self.messages or self.frames)
 
 
 class Session:
@@ -91,6 +95,8 @@ class Session:
         self.clock: ClockStatus | None = None
         self.messages: list[str] = []
         self._sinks: dict[str, list[LogSink]] = {}
+        self._without_tail: list[tuple[str, LogSink]] = []
+        """Views that wait for the end of their log; until then no line is for them."""
         self._watched_group: int | None = None
         self._take_config(file.config)
 
@@ -104,6 +110,7 @@ class Session:
         self.labels = {key: entry.label for key, entry in self.entries.items()}
         for gone in self.statuses.keys() - self.entries.keys():
             del self.statuses[gone]
+        self._tally = tally(self.entries.values(), self.statuses)
 
     def start(self) -> None:
         """Start the gateway."""
@@ -112,6 +119,17 @@ class Session:
     def stop(self) -> bool:
         """Stop it; whether everything ended in order."""
         return self._core.stop()
+
+    def short(self, path: Path) -> str:
+        """A path as it is shown: from the ini file's folder if it is in there, else its end."""
+        home = self.file.path.absolute().parent
+        if path.is_relative_to(home):
+            return str(path.relative_to(home))
+        text, parts = str(path), list(path.parts)
+        while len(parts) > 2 and len(text) > _LONGEST_PATH:
+            del parts[0]
+            text = str(Path("…", *parts))
+        return text
 
     @property
     def uptime(self) -> float:
@@ -126,7 +144,7 @@ class Session:
     def counts(self) -> Counts:
         """The summary."""
         if self._counts is None:
-            self._counts = counts(tuple(self.entries.values()), self.statuses)
+            self._counts = counts(self._tally)
         return self._counts
 
     def symbol(self, key: str) -> str:
@@ -176,10 +194,15 @@ class Session:
     # Watching
 
     def watch_log(self, key: str, sink: LogSink) -> None:
-        """Let a view have a log: its end, then every further line."""
+        """Let a view have a log: its end, then every further line.
+
+        Several views of one log share one watch; who looks already is not disturbed.
+        """
         sinks = self._sinks.setdefault(key, [])
         if sink not in sinks:
             sinks.append(sink)
+        if (key, sink) not in self._without_tail:
+            self._without_tail.append((key, sink))
         self._core.watch(LogOf(key), True)
 
     def unwatch_log(self, key: str, sink: LogSink) -> None:
@@ -187,6 +210,8 @@ class Session:
         sinks = self._sinks.get(key, [])
         if sink in sinks:
             sinks.remove(sink)
+        if (key, sink) in self._without_tail:
+            self._without_tail.remove((key, sink))
         if not sinks and self._sinks.pop(key, None) is not None:
             self._core.watch(LogOf(key), False)
 
@@ -214,14 +239,14 @@ class Session:
         tick = Tick(until, messages=drained.messages, skipped_frames=drained.skipped_frames)
         for status in drained.statuses:
             if status.key in self.entries:
-                self.statuses[status.key] = status
-                tick.changed.add(status.key)
+                self._take_status(status)
                 tick.states_changed = True
-                self._counts = None
         if drained.clock is not None:
             self.clock = tick.clock = drained.clock
         if drained.messages:
             self.messages += drained.messages
+            if drained.skipped:
+                self.messages.append(f"{plural(drained.skipped, 'message')} came too fast.")
             del self.messages[:-1000]
         group = self._watched_group
         if drained.frames:
@@ -232,6 +257,14 @@ class Session:
             self._next_sample = now + SAMPLE_EVERY
             self._sample(tick)
         return tick
+
+    def _take_status(self, status: EntryStatus) -> None:
+        is_rtu = isinstance(self.entries[status.key], RtuEntry)
+        before = self.statuses.get(status.key)
+        self._tally[is_rtu, before.state if before else None] -= 1
+        self._tally[is_rtu, status.state] += 1
+        self.statuses[status.key] = status
+        self._counts = None
 
     def _hand_out(self, drained: Drained) -> None:
         if drained.skipped_logs:
@@ -244,22 +277,34 @@ class Session:
                 self._give(batch)
                 batch = []
             if isinstance(item, LogTail):
-                for sink in list(self._sinks.get(item.entry, ())):
-                    sink.take_tail(item)
+                self._give_tail(item)
             else:
                 batch.append(item)
         if batch:
             self._give(batch)
 
+    def _give_tail(self, tail: LogTail) -> None:
+        """To those who wait for it; an end nobody has asked for replaces what all of them show."""
+        sinks = list(self._sinks.get(tail.entry, ()))
+        waiting = [sink for sink in sinks if (tail.entry, sink) in self._without_tail]
+        for sink in waiting or sinks:
+            if waiting:
+                self._without_tail.remove((tail.entry, sink))
+            sink.take_tail(tail, self.log_folder)
+
     def _give(self, batch: Sequence[LogLine]) -> None:
-        for sink in list(self._sinks.get(batch[0].entry, ())):
-            sink.take_lines(batch)
+        key = batch[0].entry
+        for sink in list(self._sinks.get(key, ())):
+            if (key, sink) not in self._without_tail:
+                sink.take_lines(batch)
 
     def _sample(self, tick: Tick) -> None:
         found = self._core.snapshot()
-        known = [(status.key, each) for status, each in found if status.key in self.entries]
-        self.counters = dict(known)
-        tick.changed |= self.meters.take((key, c.asdus_in, c.asdus_out) for key, c in known)
+        entries = self.entries
+        self.counters = {status.key: each for status, each in found if status.key in entries}
+        tick.rates_changed = self.meters.take(
+            (key, each.asdus_in, each.asdus_out) for key, each in self.counters.items()
+        )
         tick.sampled = True
 
 

@@ -4,6 +4,7 @@ import tkinter as tk
 from collections.abc import Sequence
 from tkinter import ttk
 
+from app.scrolled import ReadOnlyText
 from app.theme import Theme
 from app.widgets import Answer, Bordered
 
@@ -29,9 +30,8 @@ class Sheet(ttk.Frame):
         self.act_button = ttk.Button(head, style="Accent.TButton", command=self._act)
         box = ttk.Frame(edge, style="Surface.TFrame")
         box.pack(fill="both", expand=True)
-        self.text = tk.Text(
-            box, wrap="word", borderwidth=0, highlightthickness=0, padx=px(16), pady=px(4),
-            state="disabled", cursor="arrow", width=40, height=6,
+        self.text = ReadOnlyText(
+            box, wrap="word", padx=px(16), pady=px(4), width=40, height=6,
         )  # fmt: skip
         bar = ttk.Scrollbar(box, orient="vertical", command=self.text.yview)
         self.text.configure(yscrollcommand=bar.set)
@@ -71,11 +71,10 @@ class Sheet(ttk.Frame):
             self.act_button.pack(side="right", padx=(0, self._theme.px(8)))
         else:
             self.act_button.pack_forget()
-        self.text.configure(state="normal")
-        self.text.delete("1.0", "end")
+        self.text.cut("1.0", "end")
         for text, style in pieces:
-            self.text.insert("end", text, style)
-        self.text.configure(state="disabled")
+            self.text.put(text, style)
+        self.text.yview_moveto(0)
         if not self.is_open:
             self._back = self.focus_get()
         self.place(relx=0, rely=0, relwidth=1, relheight=1)

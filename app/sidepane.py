@@ -10,7 +10,7 @@ from app.entryform import EntryForm
 from app.formats import NOTHING, moment, number
 from app.forms import Field, captions
 from app.picture import GroupPicture
-from app.rows import look_of, trouble_text
+from app.rows import look_of, tip_of, trouble_text
 from app.session import Session
 from app.theme import Theme
 from app.widgets import Sparkline, Tips
@@ -65,6 +65,8 @@ class SidePane(ttk.Frame):
         self._state.pack(side="right", padx=(px(6), px(2)))
         self._name = ttk.Label(head, style="Surface.Big.TLabel")
         self._name.pack(side="left", fill="x", expand=True)
+        for part in (self._icon, self._state, self._name):
+            self._tips.add(part, lambda _x, _y: self._head_tip())
 
     def _make_facts(self) -> None:
         px = self._theme.px
@@ -103,10 +105,15 @@ class SidePane(ttk.Frame):
             style="Surface.Small.TLabel",
         )  # fmt: skip
         self._note.pack(side="left", padx=px(6))
+        self._tips.add(
+            self._note, "What you enter runs until the program ends, or until you save it "
+            "(File, Save to ini file).",
+        )  # fmt: skip
         for row, field in enumerate(Field, 1):
             caption = ttk.Label(box, style="Surface.TLabel", text=field.value)
             caption.grid(row=row, column=0, sticky="w", padx=(px(2), px(8)))
             self._captions[field] = caption
+            self.form.explain(caption, field)
             short = field in (Field.PORT, Field.NUMBERS)
             entry = self.form.make(box, field, 10 if short else 16)
             entry.grid(row=row, column=1, sticky="w" if short else "ew", pady=px(2))
@@ -127,14 +134,14 @@ class SidePane(ttk.Frame):
         box.bind("<Configure>", lambda event: self._wrap(event.width))
 
     def _wrap(self, width: int) -> None:
-        self._message.configure(wraplength=max(120, width - self._theme.px(12)))
+        self._message.configure(wraplength=max(120, width - self._theme.px(32)))
         self._fit()
 
     def _fit(self) -> None:
-        """The picture takes what the rest leaves, as far as it needs it."""
+        """The picture takes what the rest leaves; the curve and it go where there is no room."""
         px = self._theme.px
         rest = sum(part.winfo_reqheight() for part in self._parts) + px(24)
-        height = max(px(48), min(px(236), self.winfo_height() - rest))
+        height = max(1, min(px(236), self.winfo_height() - rest))
         if abs(height - int(self.picture.cget("height"))) > 1:
             self.picture.configure(height=height)
 
@@ -194,6 +201,12 @@ class SidePane(ttk.Frame):
         if self._shown.get(name) != text:
             self._shown[name] = text
             label.configure(text=text)
+
+    def _head_tip(self) -> str:
+        session, entry = self._session, self._session.entries.get(self.key)
+        if entry is None:
+            return ""
+        return tip_of(entry, session.statuses.get(self.key), session.counters.get(self.key))
 
     def _fact_tip(self, name: str, tip: str, _x: int, _y: int) -> str:
         return f"{tip}\n{self._shown.get(name, '')}"

@@ -8,7 +8,7 @@ from app.formats import duration, moment, rate
 from app.rows import Counts
 from app.session import Session, Tick
 from app.theme import Theme
-from app.widgets import Sparkline, StatusLabel, Tips
+from app.widgets import Sparkline, StatusLabel, Tips, fitting
 
 _NO_CLOCK = "No NTP server configured"
 _CLOCK_LOOKS = {
@@ -29,15 +29,24 @@ class Strip(ttk.Frame):
         self._theme = theme
         self._session = session
         self._counts: Counts | None = None
-        self.started = self._item("Started", tips, "When the program was started; how long ago.")
+        self._started = ""
+        self._texts: dict[StatusLabel, tuple[str, str, str]] = {}
+        """Symbol, text and colour of the items that are cut where there is no room for them."""
+        self.started = self._item(
+            "Started",
+            tips,
+            lambda _x, _y: f"When the program was started; how long ago.\n{self._started}",
+        )
         self.clock = self._item("Clock (NTP)", tips, lambda _x, _y: self._clock_tip())
         self.rtus = self._item(
             "RTUs online", tips, "RTUs with a working link, also while no master wants their data."
         )
         self.masters = self._item("Masters online", tips, "Masters with data transfer started.")
         self.problems = self._item(
-            "Problems", tips, "What needs a look. Click: show only these systems."
-        )
+            "Problems", tips,
+            lambda _x, _y: f"{self._texts[self.problems][1]}\nWhat needs a look. Click: show only "
+            "these systems.",
+        )  # fmt: skip
         for part in self.problems.parts():
             part.bind("<ButtonRelease-1>", lambda _event: problems())
             part.configure(cursor="hand2")  # type: ignore[call-arg]  # every widget has it
@@ -47,14 +56,17 @@ class Strip(ttk.Frame):
         self._curve.pack(side="right", padx=(px(10), 0))
         text = ttk.Frame(right, style="Strip.TFrame")
         text.pack(side="right")
+        self._beside_curve = text
         caption = ttk.Label(text, text="Traffic (last 2 min)", style="Strip.Small.TLabel")
         caption.pack(anchor="e")
+        self._caption = caption
         self._rates = ttk.Label(text, style="Strip.Bold.TLabel", anchor="e")
         self._rates.pack(anchor="e", fill="x")
-        self._shown_rates = self._shown_uptime = ""
+        self._shown_rates = ""
         for widget in (self._curve, self._rates, caption):
             tips.add(widget, "Messages (I-frames) per second of all systems together: received "
                      "(blue) and sent (brown).")  # fmt: skip
+        self.bind("<Configure>", lambda _event: self._fit())
         self.refresh(Tick(sampled=True, states_changed=True))
 
     def _item(self, caption: str, tips: Tips, tip: str | Callable[[int, int], str]) -> StatusLabel:
@@ -76,15 +88,19 @@ class Strip(ttk.Frame):
         if tick.clock is not None or not self.clock.text:
             clock = session.clock
             symbol, role = _CLOCK_LOOKS[clock.severity if clock else "none"]
-            self.clock.show(symbol, clock.text if clock else _NO_CLOCK, role)
+            self._put(self.clock, symbol, clock.text if clock else _NO_CLOCK, role)
         if tick.sampled:
-            uptime = duration(session.uptime)
-            self.started.show("", f"{moment(session.started_at)}  ({uptime})")
+            started = f"{moment(session.started_at)}  ({duration(session.uptime)})"
+            if started != self._started:
+                self._started = started
+                self.started.show("", started)
+                self._fit()
             rates = session.meters.rates_of_all
             text = f"{rate(rates.into)} /s in · {rate(rates.out)} /s out"
             if text != self._shown_rates:
                 self._shown_rates = text
                 self._rates.configure(text=text)
+                self._fit()
             self._curve.show(session.meters.curve_of_all, 120)
 
     def _show_counts(self, counts: Counts) -> None:
@@ -105,14 +121,48 @@ class Strip(ttk.Frame):
                 item.show("online" if online else "off", text, "text")
         text = counts.problems_text
         if not counts.problem:
-            self.problems.show("online", text, "text")
+            self._put(self.problems, "online", text, "text")
         elif counts.refused or counts.errors:
-            self.problems.show("refused", text, "error")
+            self._put(self.problems, "refused", text, "error")
         else:
-            self.problems.show("warning", text, "warning")
+            self._put(self.problems, "warning", text, "warning")
+
+    def _put(self, item: StatusLabel, symbol: str, text: str, role: str) -> None:
+        self._texts[item] = symbol, text, role
+        item.show(symbol, text, role)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Where there is too little room the curve goes, then the ends of the longest texts."""
+        px, measure = self._theme.px, self._theme.bold.measure
+        width = self.winfo_width()
+        if width < px(200) or len(self._texts) < 2:
+            return
+        symbol, gap = px(14 + 6 + 6), px(22)
+        taken = px(28) + max(measure(self._shown_rates), self._caption.winfo_reqwidth()) + px(8)
+        taken += sum(measure(item.text) + symbol + gap for item in (self.rtus, self.masters))
+        taken += measure(self._started) + gap + px(6)
+        wanted = {item: measure(text) for item, (_, text, _) in self._texts.items()}
+        room = width - taken - len(wanted) * (symbol + gap)
+        curve = px(118 + 10)
+        is_tight = sum(wanted.values()) + curve > room
+        if is_tight and self._curve.winfo_manager():
+            self._curve.pack_forget()
+        elif not is_tight and not self._curve.winfo_manager():
+            self._curve.pack(side="right", padx=(px(10), 0), before=self._beside_curve)
+        if sum(wanted.values()) > room:
+            self.started.show("", self._started.partition("  ")[0])
+            room += measure(self._started) - measure(self.started.text)
+        else:
+            self.started.show("", self._started)
+        clock = max(px(120), room - wanted[self.problems])
+        problems = max(px(60), room - min(clock, wanted[self.clock]))
+        for item, most in ((self.clock, clock), (self.problems, problems)):
+            name, text, role = self._texts[item]
+            item.show(name, fitting(measure, text, most), role)
 
     def _clock_tip(self) -> str:
         clock = self._session.clock
         if clock is None:
             return "No time server is configured: add rows ntp_server,HOST to the ini file."
-        return clock.tooltip or clock.text
+        return f"{clock.tooltip}\n{clock.text}"

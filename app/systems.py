@@ -50,7 +50,7 @@ class SystemsTab(ttk.Frame):
         self._commands = commands
         self.category: Category | None = None
         self._counts: Counts | None = None
-        self._changed: dict[str, None] = {}
+        self._rates_changed = False
         self._states_changed = False
         self.state_buttons: dict[Category | None, ttk.Button] = {}
         self._make_tools()
@@ -78,27 +78,33 @@ class SystemsTab(ttk.Frame):
         self.filter = HintEntry(
             tools, self._theme, "Filter name, group, IP, port…  (Ctrl+F)", 33, self.apply_filter
         )
-        self.filter.pack(side="left")
+        self.filter.grid(row=0, column=0, sticky="ew")
         tips.add(self.filter, self._filter_tip)
         self._filter_problem = ""
         states = ttk.Frame(tools, style="Surface.TFrame")
-        states.pack(side="left", padx=px(10))
+        states.grid(row=0, column=1, padx=px(10))
+        # Where there is too little room the filter gives way; what is too much goes into the gap.
+        tools.columnconfigure(0, weight=1)
+        tools.columnconfigure(2, weight=10_000)
         for category in _STATES:
             button = ttk.Button(states, command=partial(self.choose_state, category))
             button.pack(side="left", padx=(0, px(3)))
             tips.add(button, _STATE_TIPS[category])
             self.state_buttons[category] = button
-        for text, act, tip in (
-            ("Restart", self.restart_selected, "Restart the selected connection (F5)."),
-            ("Edit", self.edit_selected, "Edit the selected system (F2)."),
-            ("Open log", lambda: self.open_log(0), "Open its log in the upper pane (Enter)."),
+        self.fold_button = ttk.Button(tools, text="Collapse all", command=self.toggle_folds)
+        self.fold_button.grid(row=0, column=3, padx=(0, px(8)))
+        tips.add(self.fold_button, "Fold or open all groups (keys / and *).")
+        for column, (text, act, tip) in enumerate(
+            (
+                ("Open log", lambda: self.open_log(0), "Open its log in the upper pane (Enter)."),
+                ("Edit", self.edit_selected, "Edit the selected system (F2)."),
+                ("Restart", self.restart_selected, "Restart the selected connection (F5)."),
+            ),
+            4,
         ):
             button = ttk.Button(tools, text=text, command=act)
-            button.pack(side="right", padx=(px(5), 0))
+            button.grid(row=0, column=column, padx=(px(5), 0))
             tips.add(button, tip)
-        self.fold_button = ttk.Button(tools, text="Collapse all", command=self.toggle_folds)
-        self.fold_button.pack(side="right", padx=(0, px(8)))
-        tips.add(self.fold_button, "Fold or open all groups (keys / and *).")
 
     def _bind(self) -> None:
         tree = self.table.tree
@@ -124,25 +130,24 @@ class SystemsTab(ttk.Frame):
                 continue
         self.filter.bind("<Down>", lambda _event: self.focus_table())
         self.filter.bind("<Return>", lambda _event: self.focus_table())
+        for widget in (tree, self.filter):  # that is the window's, not Return with something more
+            widget.bind("<Control-Return>", lambda _event: None)
 
     # What the window calls
 
     def take(self, tick: Tick) -> None:
         """Remember what changed, for the next time it is looked at."""
-        self._changed |= dict.fromkeys(tick.changed)
         self._states_changed |= tick.states_changed
+        self._rates_changed |= tick.rates_changed
 
     def refresh(self, tick: Tick) -> None:
         """Show what changed."""
         if self._states_changed:
             self.show_counts()
-        if self._changed or tick.sampled:
-            left = self.table.refresh(
-                list(self._changed), states_changed=self._states_changed, until=tick.until
-            )
-            self._changed = dict.fromkeys(left)
+        self.table.refresh(states_changed=self._states_changed, rates_changed=self._rates_changed)
+        if self._states_changed or tick.sampled:
             self.side.refresh()
-        self._states_changed = False
+        self._states_changed = self._rates_changed = False
 
     def rebuild(self, select: str = "") -> None:
         """The configuration has changed."""

@@ -25,9 +25,11 @@ from app.rows import (
     sort_key,
     tip_of,
 )
+from app.scrolled import scrolled_tree
 from app.session import Session
 from app.theme import Theme
-from app.widgets import Tips, scrolled_tree
+from app.widgets import Tips
+from core.config import GroupConfig
 
 REARRANGE_EVERY: Final = 2.0
 """Seconds between two moves of rows by themselves."""
@@ -58,9 +60,14 @@ class SystemTree:
         self._session = session
         self._selected = selected
         self.frame, self.tree = scrolled_tree(parent, COLUMNS)
+        self._groups: dict[int, GroupConfig] = {}
+        """The groups whose rows there are."""
         self._rows: dict[str, Row] = {}
         self._tags: dict[str, str] = {}
         self._children: dict[str, tuple[str, ...]] = {}
+        self._in_view: list[str] | None = None
+        """Rows that can be seen; None after they have moved."""
+        self._showing: str | None = None
         self._filter: Filter = EVERYTHING
         self._category: Category | None = None
         self.sorting = Sorting()
@@ -76,6 +83,9 @@ class SystemTree:
             )  # fmt: skip
             self.tree.column(column, anchor=anchor, stretch=column == "event")
         self.tree.bind("<<TreeviewSelect>>", self._on_select, add="+")
+        for event in ("<<TreeviewOpen>>", "<<TreeviewClose>>", "<Configure>"):
+            self.tree.bind(event, self._view_moved, add="+")
+        self.frame.moved = self._view_moved
         self.tree.bind("<Enter>", lambda _e: self._point(True), add="+")
         self.tree.bind("<Leave>", lambda _e: self._point(False), add="+")
         tips.add(self.tree, self._tip)
@@ -122,27 +132,33 @@ class SystemTree:
 
     # Rows
 
-    def fill(self, folded: Collection[int] | None = None) -> None:
-        """Make all rows anew; what is selected, open and in view stays so."""
+    def fill(self) -> None:
+        """Make the rows of the groups that run now; those of groups that are as before stay.
+
+        What is selected, open and in view stays so; new groups are open.
+        """
         tree, session = self.tree, self._session
         selection, top = self.selected, tree.yview()[0]
-        shut = set(self.folded) if folded is None else set(folded)
-        tree.delete(*self._rows)  # also those that a filter has detached
-        self._rows.clear()
-        self._tags.clear()
-        self._children = {"": ()}
+        known, self._groups = self._groups, dict(session.groups)
+        wanted = {group_iid(number) for number in session.groups} | session.entries.keys()
+        gone = [iid for iid in self._rows if iid not in wanted]
+        tree.delete(*gone)  # also those that a filter has detached
+        for iid in gone:
+            del self._rows[iid]
+            self._tags.pop(iid, None)
+            self._children.pop(iid, None)
         for group in session.groups.values():
+            if known.get(group.id) == group:
+                continue
             iid = group_iid(group.id)
-            row = group_row(group, session.statuses, session.meters.rates)
-            self._insert("", iid, row, is_open=group.id not in shut)
+            if iid not in self._rows:
+                self._children[iid] = ()
+                self._insert("", iid, self._row_of(iid), is_open=True)
             for entry in group.entries:
-                row = entry_row(
-                    entry, session.statuses.get(entry.key),
-                    session.meters.rates.get(entry.key, QUIET),
-                )  # fmt: skip
-                self._insert(iid, entry.key, row, is_open=False)
-        for parent in ("", *map(group_iid, session.groups)):
-            self._children[parent] = tuple(tree.get_children(parent))
+                if entry.key not in self._rows:
+                    self._insert(iid, entry.key, self._row_of(entry.key), is_open=False)
+            self._children[iid] = tuple(tree.get_children(iid))
+        self._children[""] = tuple(tree.get_children(""))
         self.arrange()
         if selection in self._rows:
             self.select(selection, see=False)
@@ -155,34 +171,50 @@ class SystemTree:
         )  # fmt: skip
         self._rows[iid] = row
 
-    def refresh(
-        self, changed: Sequence[str], *, states_changed: bool, until: float = float("inf")
-    ) -> Sequence[str]:
-        """Write the cells of these entries, and of their groups, that differ.
+    def refresh(self, *, states_changed: bool, rates_changed: bool) -> None:
+        """Write what differs in the rows that can be seen, a few dozen of perhaps thousands.
 
-        Not longer than ``until``, but some at least; those that are left are returned.
+        The others are written when they come into view, so that a tick is short however many
+        systems change at once.
         """
-        session = self._session
-        groups: dict[int, None] = {}
-        done = 0
-        for done, key in enumerate(changed, 1):
-            entry = session.entries.get(key)
-            if entry is not None and key in self._rows:
-                groups[entry.group] = None
-                rates = session.meters.rates.get(key, QUIET)
-                self._show(key, entry_row(entry, session.statuses.get(key), rates))
-            if done % 16 == 0 and time.perf_counter() > until:
-                break
-        for number in groups:
-            group = session.groups[number]
-            row = group_row(group, session.statuses, session.meters.rates)
-            self._show(group_iid(number), row)
-        filters = self._category is not None or not self._filter.is_empty
-        if (states_changed and filters) or (changed and self.sorting.column in LIVE_COLUMNS):
+        if states_changed or rates_changed:
+            self._show_in_view()
+        column = self.sorting.column
+        if states_changed:
+            has_filter = self._category is not None or not self._filter.is_empty
+            self._is_stale |= has_filter or column in LIVE_COLUMNS
+        elif rates_changed and column in ("in", "out"):
             self._is_stale = True
-        if self._is_stale:
-            self.settle()
-        return changed[done:]
+        self.settle()
+
+    def _row_of(self, iid: str) -> Row:
+        """A row as it should stand."""
+        session = self._session
+        entry = session.entries.get(iid)
+        if entry is None:
+            group = session.groups[int(iid.removeprefix("group "))]
+            return group_row(group, session.statuses, session.meters.rates)
+        return entry_row(entry, session.statuses.get(iid), session.meters.rates(iid))
+
+    def _view_moved(self, _event: object = None) -> None:
+        """Other rows are in view: they are written when Tk has nothing else to do."""
+        self._in_view = None
+        if self._showing is None:
+            self._showing = self.tree.after_idle(self._show_in_view)
+
+    def _show_in_view(self) -> None:
+        self._showing = None
+        if self._in_view is None:
+            self._in_view = self._rows_in_view()
+        for iid in self._in_view:
+            if iid in self._rows and self.entry_of(iid):
+                self._show(iid, self._row_of(iid))
+
+    def _rows_in_view(self) -> list[str]:
+        tree = self.tree
+        step = max(1, self._theme.line_height)  # a row is higher than that
+        found = (tree.identify_row(y) for y in range(0, tree.winfo_height() + step, step))
+        return list(dict.fromkeys(iid for iid in found if iid))
 
     def _show(self, iid: str, row: Row) -> None:
         old = self._rows[iid]
@@ -197,13 +229,15 @@ class SystemTree:
             tree.item(iid, image=self._theme.image(row.symbol))
         if row.label != old.label:
             tree.item(iid, text=_padded(row.label))
-        if row.tint != old.tint:
+        if row.tint != old.tint and iid in self._tags:
             self._tag(iid, int(self._tags[iid][-1]))
 
     # Order
 
     def settle(self) -> None:
         """Move rows, if that is due and nobody is pointing at one."""
+        if not self._is_stale:
+            return
         now = time.monotonic()
         if self._pointer_inside or self.is_menu_open():
             return
@@ -234,15 +268,17 @@ class SystemTree:
                 self._set_children(iid, tuple(keys))
         self._set_children("", tuple(shown))
         self._stripe(shown)
+        self._view_moved()
 
     def _sorted(self, keys: Sequence[str]) -> list[str]:
         session, column = self._session, self.sorting.column
+        rates = session.meters.rates if column in ("in", "out") else lambda key: QUIET
         masters = [key for key in keys if key != session.groups[session.entries[key].group].rtu.key]
         first = [key for key in keys if key not in masters]  # the RTU stays on top
         masters.sort(
             key=lambda key: sort_key(
                 column, session.entries[key], session.statuses.get(key),
-                session.meters.rates.get(key, QUIET),
+                rates(key),
             ),
             reverse=self.sorting.is_descending,
         )  # fmt: skip
@@ -258,7 +294,7 @@ class SystemTree:
         if self._filter.is_empty:
             return True
         name = session.groups[entry.group].rtu.name
-        return self._filter.matches(system_fields(entry, name, self._rows[key]))
+        return self._filter.matches(system_fields(entry, name, session.statuses.get(key)))
 
     def _set_children(self, parent: str, children: tuple[str, ...]) -> None:
         if self._children.get(parent) != children:
@@ -335,6 +371,11 @@ class SystemTree:
             if self.tree.exists(group_iid(number)) and not self.tree.item(group_iid(number), "open")
         ]
 
+    def fold(self, groups: Collection[int]) -> None:
+        """Fold these groups, as far as there are such."""
+        for number in self._session.groups.keys() & set(groups):
+            self.tree.item(group_iid(number), open=False)
+
     def fold_all(self, is_open: bool) -> None:
         """Open or fold every group."""
         for number in self._session.groups:
@@ -349,8 +390,8 @@ class SystemTree:
         return rows
 
     def texts(self, iid: str) -> list[str]:
-        """The cells of a row."""
-        row = self._rows[iid]
+        """The cells of a row, as they are now."""
+        row = self._row_of(iid)
         group = self._session.entries[iid].group if iid in self._session.entries else ""
         label = row.label if not group else f"{group}  {row.label}"
         return [label, *row.cells]
@@ -374,7 +415,7 @@ class SystemTree:
             return ""
         tip = tip_of(entry, self._session.statuses.get(key), self._session.counters.get(key))
         if iid != key:
-            online = self._rows[iid].cells[0]
+            online = self._row_of(iid).cells[0]
             tip = f"Group {entry.group}: {online} online. Double click folds it.\n{tip}"
         return tip
 

@@ -12,9 +12,10 @@ from app.filter import EVERYTHING, TRAFFIC_FIELDS, BadFilter, Filter, parse
 from app.formats import plural
 from app.framepane import FramePane
 from app.frames import COLUMNS, HEADINGS, MEANINGS, FrameRow, Tone, frame_row
+from app.scrolled import scrolled_tree
 from app.session import Session, Tick
 from app.theme import Theme
-from app.widgets import Bordered, Chooser, HintEntry, Split, Tips, scrolled_tree
+from app.widgets import Bordered, Chooser, HintEntry, Split, Tips
 from core.feed import Frame
 
 MOST_FRAMES: Final = 5_000
@@ -100,6 +101,7 @@ class TrafficTab(ttk.Frame):
                 self.pause_button = button
         self._note = ttk.Label(tools, style="Surface.Muted.TLabel")
         self._note.pack(side="right", padx=px(8))
+        tips.add(self._note, lambda _x, _y: str(self._note.cget("text")))
         self.filter = HintEntry(
             tools, theme, "Filter, such as type:C_* or ioa:1001", 14, self.apply_filter
         )

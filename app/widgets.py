@@ -11,6 +11,7 @@ from app.theme import Theme
 
 TIP_DELAY_MS: Final = 550
 _TIP_WIDTH: Final = 380
+_TIP_ENDS: Final = ("<Leave>", "<ButtonPress>", "<KeyPress>", "<Destroy>", "<MouseWheel>")
 
 TipText: TypeAlias = str | Callable[[int, int], str]
 """A text, or what gives the text for a place in the widget; "" for none."""
@@ -34,14 +35,20 @@ class Tips:
         return self._shown
 
     def add(self, widget: tk.Misc, text: TipText) -> None:
-        """Give a widget a tip, or another one."""
-        is_new = str(widget) not in self._texts
-        self._texts[str(widget)] = text
-        if is_new:
-            widget.bind("<Enter>", self._entered, add="+")
-            widget.bind("<Motion>", self._moved, add="+")
-            for event in ("<Leave>", "<ButtonPress>", "<KeyPress>", "<Destroy>", "<MouseWheel>"):
-                widget.bind(event, self._left, add="+")
+        """Give a widget, and what it is made of, a tip, or another one."""
+        parts = widget.parts() if isinstance(widget, StatusLabel | HintEntry) else (widget,)
+        for part in parts:
+            is_new = str(part) not in self._texts
+            self._texts[str(part)] = text
+            if is_new:
+                part.bind("<Enter>", self._entered, add="+")
+                part.bind("<Motion>", self._moved, add="+")
+                for event in _TIP_ENDS:
+                    part.bind(event, self._left, add="+")
+
+    def has(self, widget: tk.Misc) -> bool:
+        """Whether a widget has one."""
+        return str(widget) in self._texts
 
     def hide(self) -> None:
         """Take the tip away."""
@@ -275,6 +282,10 @@ class HintEntry(ttk.Entry):
         self.recolour()
         self._place_hint()
 
+    def parts(self) -> Sequence[tk.Misc]:
+        """The entry and the hint that covers it."""
+        return (self, self._hint)
+
     def recolour(self) -> None:
         """Take the colours of the palette."""
         theme = self._theme
@@ -367,6 +378,15 @@ class Tabs(ttk.Notebook):
         return int(self.tk.call(str(self), "index", "current"))
 
 
+def fitting(measure: Callable[[str], int], text: str, room: float) -> str:
+    """The text, or as much of its beginning as there is room for."""
+    if measure(text) <= room:
+        return text
+    while text and measure(text + "…") > room:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
 def handled(act: Callable[[], object]) -> "Callable[[tk.Event[Any]], str]":
     """An action as a binding after which nothing else sees the event."""
 
@@ -375,19 +395,6 @@ def handled(act: Callable[[], object]) -> "Callable[[tk.Event[Any]], str]":
         return "break"
 
     return bound
-
-
-def scrolled_tree(
-    parent: tk.Misc, columns: Sequence[str], **options: Any
-) -> tuple[ttk.Frame, ttk.Treeview]:
-    """A table with its scrollbar, in a frame that draws the border."""
-    frame = ttk.Frame(parent, style="Surface.TFrame")
-    tree = ttk.Treeview(frame, columns=tuple(columns), selectmode="browse", **options)
-    bar = ttk.Scrollbar(frame, orient="vertical", command=tree.yview)
-    tree.configure(yscrollcommand=bar.set)
-    bar.pack(side="right", fill="y")
-    tree.pack(side="left", fill="both", expand=True)
-    return frame, tree
 
 
 class Bordered(tk.Frame):

@@ -5,7 +5,7 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from tkinter import ttk
 from types import TracebackType
 from typing import Any, Final
@@ -19,7 +19,7 @@ from app.logstab import LogsTab
 from app.prefs import Preferences
 from app.program import ProgramTab, skipped_rows
 from app.rows import Category
-from app.session import Session
+from app.session import Session, Tick
 from app.sheet import Sheet
 from app.strip import Strip
 from app.systems import SystemsTab
@@ -33,6 +33,13 @@ USUAL: Final = (1280, 770)
 """Without the menu bar, which the system adds."""
 _POLL_MS: Final = 200
 _POLL_MINIMISED_MS: Final = 1000
+_SAME_ERROR_SECONDS: Final = 60.0
+_TAB_TIPS: Final = (
+    "All groups and systems, what they are doing, and what can be done with them.",
+    "Two logs beside each other, and the values of their systems.",
+    "The frames of one group as they come, decoded.",
+    "What the program itself has to say: start, skipped rows, time servers.",
+)
 _log = logging.getLogger("iec104.window")
 
 
@@ -56,6 +63,8 @@ class Window:
         self._is_closed = False
         self._is_minimised = False
         self._tab = 0
+        self._errors: dict[str, float] = {}
+        """Errors in callbacks, and until when the same one is not logged again."""
         self.in_order = True
         self.last_tick = 0.0
         """Seconds of Python the last tick took, without drawing."""
@@ -116,9 +125,10 @@ class Window:
         self.strip.pack(fill="x")
         status = ttk.Frame(root, style="Strip.TFrame", padding=(px(12), px(3)))
         status.pack(side="bottom", fill="x")
-        keys = "F1 keys   Ctrl+F filter   Enter log   F2 edit   F5 restart"
+        keys = "F1 shortcuts   Ctrl+F filter   Enter log   F2 edit   F5 restart"
         hints = ttk.Label(status, text=keys, style="Strip.Muted.TLabel")
         hints.pack(side="right")
+        tips.add(hints, "F1 lists all keys.")
         self._status = ttk.Label(status, style="Strip.Muted.TLabel")
         self._status.pack(side="left", fill="x", expand=True)
         tips.add(self._status, lambda _x, _y: "\n".join([self._said, *session.messages[-5:]]))
@@ -138,8 +148,13 @@ class Window:
         names = ("Systems", "Logs and data edit", "Traffic", "Program log")
         for tab, name in zip(self.all_tabs, names, strict=True):
             self.tabs.add(tab, text=name)
+        tips.add(self.tabs, self._tab_tip)
+        tips.add(self.question.yes, "Do it (Enter).")
+        tips.add(self.question.no, "Leave everything as it is (Esc).")
         self.systems.table.is_menu_open = lambda: self._context_open
         self.sheet = Sheet(self.body, theme)
+        tips.add(self.sheet.close_button, "Back to the tabs (Esc).")
+        tips.add(self.sheet.act_button, "Do what is described here.")
 
     def _bind(self) -> None:
         root = self.root
@@ -170,7 +185,7 @@ class Window:
         self.logs.is_linked.set(saved.is_linked)
         self.logs.is_side_by_side.set(saved.is_side_by_side)
         self.systems.table.size_columns(saved.columns)
-        self.systems.table.fill(saved.folded)
+        self.systems.table.fold(saved.folded)
         if saved.filter:
             self.systems.filter.put(saved.filter)
         if self.systems.table.shown:
@@ -257,7 +272,9 @@ class Window:
                 self._poll_id = self.root.after(max(least, round(8 * busy)), self._poll)
 
     def _tick(self) -> None:
-        tick = self.session.poll()
+        self._show(self.session.poll())
+
+    def _show(self, tick: Tick) -> None:
         if tick.messages:
             self.say(tick.messages[-1])
         self.systems.take(tick)
@@ -265,9 +282,7 @@ class Window:
         self.strip.refresh(tick)
         if self._is_minimised:
             return
-        shown = self.all_tabs[self._tab]
-        if not isinstance(shown, ProgramTab):
-            shown.refresh(tick)
+        self.all_tabs[self._tab].refresh(tick)
         if not tick.is_quiet:
             begin = perf_counter()
             # What was changed is drawn in the idle calls queued before this one.
@@ -283,21 +298,31 @@ class Window:
     def _tab_changed(self) -> None:
         self.tips.hide()
         self._tab = self.tabs.current
-        tick = self.session.poll() if self._poll_id is not None else None
-        if tick is not None:
-            tick.sampled = True
-            self.systems.take(tick)
-            self.traffic_tab.take(tick, is_visible=self._tab == 2)
-            shown = self.all_tabs[self._tab]
-            if not isinstance(shown, ProgramTab):
-                shown.refresh(tick)
+        if self._poll_id is not None:
+            tick = self.session.poll()
+            tick.sampled = True  # so that what was not looked at is shown as it is now
+            self._show(tick)
+
+    def _tab_tip(self, x: int, y: int) -> str:
+        try:
+            number = int(self.tabs.tk.call(str(self.tabs), "index", f"@{x},{y}"))
+        except tk.TclError:  # beside the tabs
+            return ""
+        return f"{_TAB_TIPS[number]} (Ctrl+{number + 1})"
 
     def report(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        """An error in a callback: the program log has it whole, the status bar in a line."""
-        _log.error("error in the window", exc_info=(kind, error, trace))
-        self.say(f"Internal error: {kind.__name__}: {error} (see the program log)")
+        """An error in a callback: the program log has it whole, the status bar in a line.
+
+        The same one again, with every poll perhaps, is logged once a minute.
+        """
+        text, now = f"{kind.__name__}: {error}", monotonic()
+        if now >= self._errors.get(text, 0.0):
+            self._errors = {known: at for known, at in self._errors.items() if at > now}
+            self._errors[text] = now + _SAME_ERROR_SECONDS
+            _log.error("error in the window", exc_info=(kind, error, trace))
+        self.say(f"Internal error: {text} (see the program log)")
 
     def say(self, text: str) -> None:
         """One line at the bottom."""
@@ -365,7 +390,7 @@ class Window:
         def go() -> None:
             if key not in self.session.entries:
                 return
-            form.revert()
+            form.applied(key)
             renamed = self.session.edit(new)
             self.config_changed((key, renamed))
             self.say(f"{new.label} restarted with other values; not saved to the ini file.")
@@ -388,6 +413,7 @@ class Window:
 
     def config_changed(self, renamed: tuple[str, str] | None = None) -> None:
         """Another configuration runs: everything that lists entries follows."""
+        self.question.close()  # it was about the one before
         table = self.systems.table
         selected = table.selected
         if renamed is not None and selected == renamed[0]:
@@ -443,14 +469,20 @@ class Window:
         if self._is_closed:
             return
         self._is_closed = True
-        self._remember()
-        if self._poll_id is not None:
-            self.root.after_cancel(self._poll_id)
-        self.root.withdraw()
-        self.root.update_idletasks()
+        try:
+            self._remember()
+            if self._poll_id is not None:
+                self.root.after_cancel(self._poll_id)
+            self.root.withdraw()
+            self.root.update_idletasks()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         try:
             self.in_order = self.session.stop()
         finally:
             for waiting in self.root.tk.splitlist(self.root.tk.call("after", "info")):
-                self.root.after_cancel(waiting)
+                # Not `after_cancel`: the command is of the widget that waits, and goes with it.
+                self.root.tk.call("after", "cancel", waiting)
             self.root.destroy()

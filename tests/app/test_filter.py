@@ -11,7 +11,6 @@ from app.filter import (
     parse,
     system_fields,
 )
-from app.rows import Rates, entry_row
 from core.config import read
 from core.status import EntryStatus, MasterState
 
@@ -94,7 +93,7 @@ def test_the_fields_of_an_entry() -> None:
     config, _ = read(b"1,A,,3,N,192.0.2.1:2404\n1,B,2406,4,Y,192.0.2.7\n", "t")
     master = config.groups[0].masters[0]
     status = EntryStatus(master.key, 1, "M/B", MasterState.ONLINE, "", "192.0.2.7:999")
-    fields = system_fields(master, "A", entry_row(master, status, Rates()))
+    fields = system_fields(master, "A", status)
     for text in ("port:2406", "rtu:4", "ip:192.0.2.7", "state:online", "name:A", "group:1"):
         found = parse(text, SYSTEM_FIELDS)
         assert isinstance(found, Filter)

@@ -9,7 +9,9 @@ from app.rows import (
     HEADINGS,
     MEANINGS,
     NAME,
+    QUIET,
     Category,
+    Counts,
     Rates,
     Tint,
     address_key,
@@ -20,10 +22,16 @@ from app.rows import (
     look_of,
     natural,
     sort_key,
+    tally,
     tip_of,
 )
 from core.config import Config, read
 from core.status import Counters, EntryStatus, MasterState, RtuState, State
+
+
+def quiet(_key: str) -> Rates:
+    return QUIET
+
 
 AT = datetime(2026, 11, 20, 13, 55, 53, tzinfo=UTC)
 TEXT = """111,RTU-ABB,,32,N,192.0.2.1:2404;192.0.2.2:2404
@@ -107,7 +115,8 @@ def test_a_group_counts_its_masters_and_adds_rates(config: Config) -> None:
     statuses = by_key(
         [status(keys[0], RtuState.ONLINE, "", "a"), status(keys[1], MasterState.ONLINE, "", "b")]
     )
-    row = group_row(group, statuses, {keys[0]: Rates(1.0, 2.0), keys[1]: Rates(0.5, 0.25)})
+    rates = {keys[0]: Rates(1.0, 2.0), keys[1]: Rates(0.5, 0.25)}
+    row = group_row(group, statuses, lambda key: rates.get(key, QUIET))
     assert (row.label, row.symbol, row.cells[0]) == (
         "111  RTU-ABB",
         "group-partly",
@@ -115,10 +124,10 @@ def test_a_group_counts_its_masters_and_adds_rates(config: Config) -> None:
     )
     assert row.cells[5:7] == ("1.5", "2.2")
     both = statuses | by_key([status(keys[2], MasterState.ONLINE, "", "c")])
-    assert group_row(group, both, {}).symbol == "group-up"
+    assert group_row(group, both, quiet).symbol == "group-up"
     down = by_key([status(keys[0], RtuState.CONNECTING)])
-    assert group_row(group, down, {}).symbol == "group-down"
-    assert group_row(group, down, {}).cells[7] == "RTU is not connected"
+    assert group_row(group, down, quiet).symbol == "group-down"
+    assert group_row(group, down, quiet).cells[7] == "RTU is not connected"
 
 
 def test_the_tip_of_a_row_has_state_reason_hosts_and_keys(config: Config) -> None:
@@ -140,7 +149,7 @@ def test_sort_keys_are_typed(config: Config) -> None:
     assert now < sort_key("at", first, None, Rates())
     for column in HEADINGS:
         sort_key(column, first, None, Rates())
-        group_sort_key(column, config.groups[0], {}, {})
+        group_sort_key(column, config.groups[0], {}, quiet)
     assert set(HEADINGS) == set(MEANINGS)
 
 
@@ -148,10 +157,15 @@ def test_groups_sort_by_their_worst_state_and_their_sum(config: Config) -> None:
     one, two = config.groups
     statuses = by_key([status(two.masters[0].key, MasterState.REFUSED),
                        *(status(e.key, MasterState.ONLINE) for e in one.masters)])  # fmt: skip
-    assert group_sort_key("state", two, statuses, {}) < group_sort_key("state", one, statuses, {})
-    rates = {one.rtu.key: Rates(3, 0), two.rtu.key: Rates(1, 0), two.masters[0].key: Rates(1, 0)}
-    assert group_sort_key("in", two, {}, rates) < group_sort_key("in", one, {}, rates)
-    assert group_sort_key(NAME, one, {}, {}) < group_sort_key(NAME, two, {}, {})
+    assert group_sort_key("state", two, statuses, quiet) < group_sort_key(
+        "state", one, statuses, quiet
+    )
+    rates = {e.key: QUIET for group in (one, two) for e in group.entries}
+    rates |= {one.rtu.key: Rates(3, 0), two.rtu.key: Rates(1, 0), two.masters[0].key: Rates(1, 0)}
+    assert group_sort_key("in", two, {}, rates.__getitem__) < group_sort_key(
+        "in", one, {}, rates.__getitem__
+    )
+    assert group_sort_key(NAME, one, {}, quiet) < group_sort_key(NAME, two, {}, quiet)
 
 
 def test_numbers_in_names_and_addresses_sort_as_numbers() -> None:
@@ -164,10 +178,10 @@ def test_the_summary_counts(config: Config) -> None:
     states: list[State] = [RtuState.CONNECTING, MasterState.HELD, MasterState.REFUSED,
                            RtuState.WAITING, MasterState.ERROR]  # fmt: skip
     found = counts(
-        list(config.entries),
-        by_key(map(status, keys, states)),  # type: ignore[arg-type]
+        tally(config.entries, by_key(map(status, keys, states)))  # type: ignore[arg-type]
     )
     assert (found.all, found.rtus_online, found.rtus, found.masters) == (5, 1, 2, 3)
     assert (found.online, found.waiting, found.problem) == (1, 0, 4)
     assert found.problems_text == "1 RTU down · 1 in error · 1 refused · 1 held"
-    assert counts([], {}).problems_text == "none"
+    assert counts(tally([], {})) == Counts()
+    assert Counts().problems_text == "none"

@@ -27,18 +27,20 @@ def _missing(why: str) -> None:
 def display() -> Iterator[Display | None]:
     """Where windows appear."""
     try:
-        import tkinter  # noqa: F401  # only whether it is there
+        import tkinter as tk
     except ImportError:
         _missing("tkinter is not installed (apt-get install python3-tk)")
     if not own_display_is_needed():
+        tk.Tk().destroy()
         yield None
         return
-    made = Display("1280x800")
+    made = Display("2560x1600")  # large enough for a window at 2x
     try:
         made.__enter__()
     except NoDisplayError as error:
         _missing(str(error))
     os.environ["DISPLAY"] = made.name
+    tk.Tk().destroy()  # Tk keeps its connection: no test is the first to open that socket
     yield made
     del os.environ["DISPLAY"]
     made.__exit__()
@@ -61,14 +63,15 @@ def open_window(
     def open_window(
         core: Any, feed: Any, file: Any, *, prefs: Preferences | None = None,
         prefs_path: Path | None = None, root: tk.Tk | None = None, palette: str = "light",
+        dpi: float | None = None, **options: Any,
     ) -> Person:  # fmt: skip
         root = root or tk.Tk()
         session = Session(
-            core, feed, file, log_folder=tmp_path / "log",
-            started_at=datetime.now().astimezone(),
+            core, feed, file, started_at=datetime.now().astimezone(),
+            **{"log_folder": tmp_path / "log", **options},
         )  # fmt: skip
         window = Window(
-            root, session, theme=Theme(root, palette), preferences=prefs or Preferences(),
+            root, session, theme=Theme(root, palette, dpi=dpi), preferences=prefs or Preferences(),
             preferences_path=prefs_path,
         )  # fmt: skip
         person = Person(window)

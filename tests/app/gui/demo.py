@@ -170,7 +170,6 @@ class Demo:
             at += self._rng.uniform(0.2, 3.0)
             texts.append(_line(at, line))
         self.core.logs[key] = texts
-        self.core.sizes[key] = 1_400_000
 
     def flow(self, key: str, count: int) -> None:
         """Further lines, as they would come now."""
@@ -178,7 +177,7 @@ class Demo:
             level = Level.WARNING if n % 7 == 3 else Level.INFO
             words = "10.1.1.11:50219: refused: C_SC_NA_1 CA 1 IOA 5001, selected by M/OSI-1"
             text = words if level is Level.WARNING else "TESTFR act received"
-            at = NOW - timedelta(seconds=300 - n)
+            at = NOW - timedelta(seconds=60 - 2.3 * n)
             self.core.log(key, text, level, at)
 
     # Traffic

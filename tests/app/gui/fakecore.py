@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.inifile import IniFile
-from core.config import Config
+from core.config import Config, Entry
 from core.feed import Feed, Frame, LogOf, LogTail, Topic, TrafficOf
 from core.logs import Level, LogLine
 from core.status import Counters, EntryStatus, Facts, MasterState, RtuState, State
@@ -24,6 +24,8 @@ class FakeCore:
         self.watched: set[Topic] = set()
         self.applied: list[tuple[Config, tuple[str, ...]]] = []
         self.calls: list[str] = []
+        self._config: Config | None = None
+        self._entries: dict[str, Entry] = {}
 
     # what the window asks for
 
@@ -72,7 +74,9 @@ class FakeCore:
         self, key: str, state: State, config: Config, detail: str = "", peer: str = "",
         at: datetime | None = None,
     ) -> None:  # fmt: skip
-        entry = next(entry for entry in config.entries if entry.key == key)
+        if config is not self._config:
+            self._config, self._entries = config, {each.key: each for each in config.entries}
+        entry = self._entries[key]
         status = EntryStatus(key, entry.group, entry.label, state, detail, peer, at)
         self.statuses[key] = status
         self.feed.put_status(status)

@@ -37,7 +37,7 @@ class Stage:
         screen = (self.root.winfo_screenwidth(), self.root.winfo_screenheight())
         self._seconds = 0.0
         self.session = Session(
-            self.demo.core, self.demo.feed, self.demo.file, log_folder=Path("/opt/log"),
+            self.demo.core, self.demo.feed, self.demo.file, log_folder=folder / "log",
             started_at=NOW.replace(hour=8, minute=2, second=11), monotonic=self._clock,
         )  # fmt: skip
         prefs = Preferences(geometry=f"{screen[0]}x{screen[1] - theme.px(30)}+0+0")
@@ -47,6 +47,7 @@ class Stage:
         menu = int(self.root.tk.call("winfo", "reqheight", shown))
         self.root.geometry(f"{screen[0]}x{screen[1] - menu}+0+0")
         self.window.start()
+        self._seconds = 57_000.0  # it has run for most of a day
         for _ in range(130):
             self.pass_second()
 
@@ -54,7 +55,7 @@ class Stage:
         return self._seconds
 
     def pass_second(self) -> None:
-        self._seconds += 1.0 if self._seconds < 57_000 else 0.0
+        self._seconds += 1.0
         self.demo.second()
         self.window._tick()
 
@@ -115,6 +116,7 @@ def logs(stage: Stage) -> None:
 
     pane = window.logs.panes[1]
     pane.form.variables[Field.PORT].set("2407")
+    stage.show(0.2)
     pane.log.find_entry.put("C_SC")
     stage.show(0.3)
     demo.flow("111/M/ABB-1", 12)
@@ -176,6 +178,8 @@ SCENES: tuple[tuple[str, Callable[[Stage], None], Callable[[Stage], None]], ...]
     ("program", program, nothing),
     ("saving", saving, nothing),
 )
+ONCE = ("problems", "menu", "saving")
+"""Of these the smallest size says enough."""
 
 
 @contextmanager
@@ -204,7 +208,8 @@ def main(folder: Path, wanted: str = "") -> None:
                 with stage(size, palette) as made:
                     for scene, begin, end in SCENES:
                         begin(made)
-                        made.picture(folder / f"{scene}-{palette}-{size}.png")
+                        if scene not in ONCE or size == "1280":
+                            made.picture(folder / f"{scene}-{palette}-{size}.png")
                         end(made)
             elif wanted in name:
                 # A process for each: X ends a program whose display has gone.

@@ -11,6 +11,7 @@ import pytest
 
 from app import actions
 from app.acts import Acts
+from core.feed import LogTail
 from core.status import ClockSeverity, ClockStatus, MasterState, RtuState
 from tests.app.gui.display import own_display_is_needed
 
@@ -56,6 +57,106 @@ def test_a_file_somebody_else_changed_is_not_overwritten(desk):
     at.window.acts.save()
     assert "changed by somebody else" in at.window.question.text
     assert not at.window.sheet.is_open
+
+
+def test_a_file_that_goes_while_it_is_being_saved(desk):
+    at = desk()
+    edit(at, port=10099)
+    at.window.acts.save()
+    at.file.path.unlink()
+    at.window.sheet.act_button.invoke()
+    assert "cannot be written: No such file" in at.window.said
+    at.window.acts.save()
+    assert "cannot be read" in at.window.said
+    assert list(at.file.path.parent.glob("test*")) == []
+
+
+def test_a_folder_that_cannot_be_written(desk, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    at = desk()
+    edit(at, port=10099)
+    before = at.file.path.read_bytes()
+    at.window.acts.save()
+    monkeypatch.setattr("app.inifile.shutil.copy2", refuse)
+    at.window.sheet.act_button.invoke()
+    assert "cannot be written: Permission denied" in at.window.said
+    assert at.file.path.read_bytes() == before
+    assert "not saved" in at.window.root.title()
+
+
+ONE_PORT = """iec104MM2SS-1port-v1.0,,,,,,,,,,,,,,,
+# id,name,port,rtu,conn,idle,t1,t2,t3,w,k,buff,log,same,hosts,filter
+1,STATION-1,10000,32,2,60,15,10,20,8,12,1000,Y,all,192.0.2.1:2404,192.0.2.0/24
+"""
+
+
+def test_saving_a_file_of_the_later_dialect(desk):
+    """One row is an RTU and its master: what both share is saved only if both say so."""
+    at = desk(ONE_PORT)
+    window, session = at.window, at.window.session
+    rtu, master = session.groups[1].entries
+    before = at.file.path.read_bytes()
+    key = session.edit(replace(master, port=10077))
+    window.config_changed((master.key, key))
+    window.acts.save()
+    window.sheet.act_button.invoke()
+    assert at.file.path.read_bytes() == before.replace(b"10000", b"10077")
+    key = session.edit(replace(session.entries[rtu.key], name="ALONE"))
+    window.config_changed((rtu.key, key))
+    window.acts.save()
+    assert "This cannot be saved" in window.sheet.text.get("1.0", "end")
+    assert "share name and number in one row" in window.sheet.text.get("1.0", "end")
+    assert not window.sheet.act_button.winfo_manager()
+    window.sheet.close()
+    assert at.file.path.read_bytes() == before.replace(b"10000", b"10077")
+
+
+def test_the_log_file_that_is_opened_is_the_one_of_this_entry(desk, monkeypatch):
+    at = desk()
+    opened = []
+    monkeypatch.setattr("app.fileactions.open_outside", lambda path: opened.append(path) or "ok")
+    key = "2/M/SCADA-1"  # there is one of that name in each group
+    monkeypatch.setattr(
+        at.core, "watch",
+        lambda topic, on: on and at.core.feed.put_log(
+            LogTail(topic.entry, (), f"M-SCADA-1 ({topic.entry[0]}).txt", 0)
+        ),
+    )  # fmt: skip
+    at.window.systems.table.select(key)
+    at.window.acts.open_log_file()
+    at.person.until(lambda: opened, "it is opened")
+    assert opened == [at.window.session.log_folder / "M-SCADA-1 (2).txt"]
+    assert key not in at.window.session._sinks
+
+
+def test_what_a_file_sets_is_told(desk):
+    """Who keeps the clock follows a reload."""
+    told = []
+    at = desk(settings_changed=told.append)
+    text = at.file.path.read_text("utf-8")
+    at.file.path.write_text(f"ntp_server,192.0.2.9\n{text}", "utf-8")
+    at.window.acts.reload()
+    assert "Other time servers" in at.window.question.text
+    at.window.question.yes.invoke()
+    assert [settings.ntp_servers for settings in told] == [("192.0.2.9",)]
+
+
+def test_nothing_is_lost_when_a_tab_is_changed(desk):
+    """The news may come with the very poll that a change of tab asks for."""
+    at = desk()
+    window = at.window
+    window.root.after_cancel(window._poll_id)
+    at.core.feed.put_clock(ClockStatus("In step 23:45:02", ClockSeverity.OK, "of a test"))
+    at.core.feed.message("a message")
+    at.core.put(RTU, RtuState.ONLINE, at.file.config, "", "10.0.0.1:2404", AT)
+    window.acts.tab_2()
+    at.person.wait()
+    assert window.strip.clock.text == "In step 23:45:02"
+    assert window.strip.rtus.text == "1 of 3"
+    assert window.said == "a message"
+    window._poll()
 
 
 def test_reload_asks_what_restarts_and_follows(desk):
@@ -111,6 +212,14 @@ def test_help_opens_in_the_window(desk, monkeypatch):
     window.acts.manual()
     window.acts.open_log_folder()
     assert opened[0].exists()
+    monkeypatch.setattr("app.assets.program_folder", lambda: at.file.path.parent)
+    monkeypatch.setattr("sys.prefix", str(at.file.path.parent))
+    (at.file.path.parent / "docs").mkdir()
+    window.acts.manual()
+    assert "manual.html is expected in" in window.said
+    (at.file.path.parent / "docs" / "manual.html").write_text("x", "utf-8")
+    window.acts.manual()
+    assert opened[-1] == at.file.path.parent / "docs" / "manual.html"
 
 
 def test_the_clock_is_shown(desk):
@@ -118,7 +227,7 @@ def test_the_clock_is_shown(desk):
     assert at.window.strip.clock.text == "No NTP server configured"
     at.core.feed.put_clock(ClockStatus("In step 23:45:02", ClockSeverity.OK, "from 192.0.2.1"))
     at.person.until(lambda: at.window.strip.clock.text == "In step 23:45:02", "the clock")
-    assert at.window.strip._clock_tip() == "from 192.0.2.1"
+    assert at.window.strip._clock_tip() == "from 192.0.2.1\nIn step 23:45:02"
 
 
 def test_tabs_palettes_and_text_sizes_by_key(desk):

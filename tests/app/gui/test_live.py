@@ -1,6 +1,7 @@
 """The window on a real gateway, between a scripted RTU and scripted masters on loopback."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from app.forms import Field
 from core.feed import Feed
 from core.gateway import Gateway
-from core.logs import LogWriter, ProgramLogHandler
+from core.logs import Level, LogLine, LogWriter, ProgramLogHandler
 from tests.app.gui.fakecore import ini
 from tests.app.gui.person import Person
 from tests.connections.support import no_socket_left
@@ -109,10 +110,6 @@ def test_an_edit_takes_effect_with_restart(live):
 def test_a_log_opened_while_lines_flow_misses_none_and_repeats_none(live):
     live.wire.rtu(live.rtu_port, 32)
     live.until(lambda: live.state(ONE) == "Listening", "its port")
-    journal = logging.getLogger("test")  # the entry's own log is written by the gateway
-    del journal
-    from core.logs import Level, LogLine
-
     count = 3000
     for n in range(count):
         live.logs.put(LogLine(ONE, live.logs.now(), Level.INFO, f"number {n}"))
@@ -131,6 +128,45 @@ def test_a_log_opened_while_lines_flow_misses_none_and_repeats_none(live):
     assert len(numbers) == count
     assert [t for t in texts() if t.startswith("number ")] == [f"number {n}" for n in range(count)]
     assert view.footer.startswith("log/M-ONE.txt")
+
+
+def test_a_log_that_is_rotated_while_it_is_shown(live):
+    live.until(lambda: live.state(RTU) == "Connecting", "calling")
+    live.logs._folder._max_size_octets = 8_000
+    live.window.open_log(ONE, 0)
+    view = live.window.logs.panes[0].log
+    live.until(lambda: view.file_name, "the log")
+    count = 600
+    for n in range(count):
+        live.logs.put(LogLine(ONE, live.logs.now(), Level.INFO, f"number {n}"))
+        if n % 60 == 0:
+            live.person.wait(0.05)
+
+    def numbers():
+        lines = view.lines.last(len(view.lines))
+        return [line.text for line in lines if line.text.startswith("number ")]
+
+    live.until(lambda: len(numbers()) >= count, "all lines")
+    assert numbers() == [f"number {n}" for n in range(count)]
+    folder = live.window.session.log_folder
+    assert (folder / "M-ONE.1.txt").exists()
+    live.until(lambda: view.size_octets < 9_000, "the size of the file that is there now")
+
+
+def test_an_rtu_that_comes_and_goes(live):
+    live.window.open_log(RTU, 0)
+    live.window.show_traffic(RTU)
+    live.window.acts.tab_1()
+    live.until(lambda: live.state(RTU) == "Connecting", "calling")
+    live.wire.master(live.one_port, 32)  # it calls again whenever its port is open
+    for _ in range(3):
+        rtu = live.wire.rtu(live.rtu_port, 32)
+        live.until(lambda: live.state(ONE) == "Online", "the master")
+        live.until(lambda: live.state(RTU) == "Online", "the RTU")
+        rtu.kill()
+        live.until(lambda: live.state(ONE).startswith("Held"), "held")
+    assert live.window.strip.masters.text == "0 of 2"
+    live.window.session.watch_traffic(None)
 
 
 def test_the_traffic_of_a_command_as_received_and_as_sent_on(live):
@@ -175,5 +211,7 @@ def test_save_and_reload_with_a_running_gateway(live):
     assert rtu.is_connected
     live.window.ask_close()
     assert live.window.question.is_open
+    begin = time.monotonic()
     live.window.question.yes.invoke()
     assert live.window.in_order
+    assert time.monotonic() - begin < 3

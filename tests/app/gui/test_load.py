@@ -50,8 +50,6 @@ def crowded(desk):
     at.core.snapshot()
     while at.window.session._feed._statuses:
         at.person.tick()
-    while at.window.systems._changed:
-        at.person.tick()
     at.counting = counting
     return at
 

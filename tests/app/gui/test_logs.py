@@ -166,6 +166,55 @@ def test_two_panes_of_one_system_both_get_every_line(desk):
     at.person.until(lambda: len(panes[0].log.lines) == 7, "still watched")
 
 
+def test_a_second_pane_of_a_log_does_not_disturb_the_first(desk):
+    at = desk()
+    first = opened(at, 200)
+    first._bar_moved("moveto", "0.3")
+    at.person.type(first.find_entry, "line 150")
+    place = first.text.index("@0,0")
+    at.window.open_log(ONE, 1)
+    second = at.window.logs.panes[1].log
+    at.core.log(ONE, "for both")
+    at.person.until(lambda: len(second.lines) == 201, "the second pane")
+    at.person.until(lambda: len(first.lines) == 201, "the first pane")
+    assert first.text.index("@0,0") == place
+    assert first.found_text == "1 of 1"
+    assert not first.is_following
+    assert shown(second) == shown(first)
+    at.window.logs.panes[1].open(TWO)
+    at.core.log(ONE, "for the first")
+    at.person.until(lambda: len(first.lines) == 202, "the watch goes on")
+
+
+def test_what_is_hidden_is_not_found(desk):
+    at = desk()
+    view = opened(at, 12)
+    at.core.log(ONE, "line 1, a warning", Level.WARNING)
+    at.person.until(lambda: len(view.lines) == 13, "the warning")
+    at.person.type(view.find_entry, "line 1")
+    assert view.found_text == "4 of 4"
+    view.show_kind(LineKind.INFO, on=False)
+    assert view.found_text == "1 of 1"
+    view.text.focus_force()
+    at.person.key(view.text, "<Control-a>")
+    at.person.key(view.text, "<Control-c>")
+    assert at.window.root.clipboard_get().strip().endswith("warning  line 1, a warning")
+    assert "line 11" not in at.window.root.clipboard_get()
+
+
+def test_the_footer_names_the_file_wherever_it_is(desk, tmp_path):
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-logs"
+    at = desk(log_folder=elsewhere)
+    view = opened(at, 3)
+    assert f"{elsewhere.name}/M-SCADA-1.txt" in view.footer
+    assert str(elsewhere / "M-SCADA-1.txt") in view._footer_tip()
+    # The file was begun anew while it is shown: what counts is what is on the disk.
+    elsewhere.mkdir()
+    (elsewhere / "M-SCADA-1.txt").write_text("x" * 77, "utf-8")
+    at.core.log(ONE, "one more")
+    at.person.until(lambda: "77 B" in view.footer, "its size")
+
+
 def test_editing_in_a_pane_names_the_clash_and_takes_effect(desk):
     at = desk()
     opened(at)

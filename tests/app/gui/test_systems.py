@@ -1,5 +1,6 @@
 """The tab of all systems, worked at as a person does, on a core that says what it is told."""
 
+import random
 from dataclasses import replace
 from datetime import datetime
 
@@ -7,8 +8,10 @@ import pytest
 
 from app.forms import Field
 from app.prefs import Preferences, load
-from app.rows import Category
-from core.status import MasterState, RtuState
+from app.rows import HEADINGS, Category
+from app.window import SMALLEST
+from core.status import ClockSeverity, ClockStatus, MasterState, RtuState
+from tests.app.gui.fakecore import many
 
 ONE, TWO = "1/M/SCADA-1", "1/M/SCADA-2"
 RTU = "1/S/STATION-1"
@@ -317,35 +320,215 @@ def test_a_callback_error_is_said_and_the_window_goes_on(desk, expected_errors):
     at.window.root.after(1, fail)
     at.person.until(lambda: "RuntimeError: of the test" in at.window.said, "it is said")
     assert len(expected_errors) == 1
+    at.window.root.after(1, fail)  # again: it would fill the log
+    at.window.say("something else")
+    at.person.until(lambda: "RuntimeError: of the test" in at.window.said, "it is said again")
+    assert len(expected_errors) == 1
     expected_errors.clear()
     online(at, ONE)
     assert at.person.cell(ONE, "state") == "Online"
 
 
-@pytest.mark.parametrize("palette", ["light", "dark"])
-def test_nothing_is_clipped_at_the_smallest_size(desk, palette):
+def clipped(window):
+    """Buttons, boxes and labels that are narrower than they should be or reach over the edge."""
     from tkinter import ttk
 
-    at = desk(palette=palette)
+    right = window.root.winfo_rootx() + window.root.winfo_width()
+    floor = window.root.winfo_rooty() + window.root.winfo_height()
+    may_be_cut = {str(window._status)}  # the line at the bottom, which has a tip
+    waiting = [window.root]
+    while waiting:
+        widget = waiting.pop()
+        waiting += widget.winfo_children()
+        kinds = ttk.Button | ttk.Checkbutton | ttk.Label
+        if not isinstance(widget, kinds) or not widget.winfo_viewable():
+            continue
+        is_over = (
+            widget.winfo_rootx() + widget.winfo_width() > right
+            or widget.winfo_rooty() + widget.winfo_height() > floor
+        )
+        if str(widget) not in may_be_cut and (
+            widget.winfo_reqwidth() > widget.winfo_width()
+            or widget.winfo_reqheight() > widget.winfo_height()
+            or is_over
+        ):
+            yield f"{widget} {widget.cget('text')}"
+
+
+@pytest.mark.parametrize("dpi", [96, 192])
+def test_nothing_is_clipped_at_the_smallest_size(desk, dpi):
+    at = desk(many(40, 4), dpi=dpi)
     window = at.window
-    window.root.geometry("1000x620")
+    states = (MasterState.ONLINE, MasterState.REFUSED, MasterState.LISTENING, MasterState.HELD)
+    for n, entry in enumerate(at.file.config.entries):
+        is_rtu = entry.label.startswith("S/")
+        state = RtuState.CONNECTING if n % 2 else RtuState.ONLINE
+        put = state if is_rtu else states[n % 4]
+        at.core.put(entry.key, put, at.file.config, "10.9.3.4:50122: not in the list of hosts",
+                    "10.20.30.40:50122" if put.name == "ONLINE" else "", AT)  # fmt: skip
+    text = "+2 h 5 min off · not set: no permission (run as administrator / CAP_SYS_TIME)"
+    at.core.feed.put_clock(ClockStatus(text, ClockSeverity.WARNING, "of a test"))
+    least = tuple(window.theme.px(n) for n in SMALLEST)
+    assert window.root.minsize() == least
+    window.root.geometry(f"{least[0]}x{least[1]}+0+0")
     window.systems.table.select(ONE)
     at.person.wait(0.2)
-
-    def clipped(widget):
-        for child in widget.winfo_children():
-            if isinstance(child, ttk.Button | ttk.Checkbutton) and child.winfo_viewable():
-                right = child.winfo_rootx() + child.winfo_width()
-                bottom = child.winfo_rooty() + child.winfo_height()
-                edge = window.root.winfo_rootx() + window.root.winfo_width()
-                floor = window.root.winfo_rooty() + window.root.winfo_height()
-                if child.winfo_reqwidth() > child.winfo_width() or right > edge or bottom > floor:
-                    yield f"{child} {child.cget('text')}"
-            yield from clipped(child)
-
+    for counters in at.core.counters.values():
+        counters.asdus_in += 1234
+        counters.asdus_out += 54321
+    window.session._next_sample = 0.0
+    at.person.tick()
+    window.open_log(ONE, 0)
+    window.open_log(RTU, 1)
+    window.logs.panes[0].form.variables[Field.PORT].set("10001")  # taken, which is explained
+    window.systems.side.form.variables[Field.HOSTS].set("10.1.1.1.1")
+    window.show_traffic(ONE)
+    window.session.watch_traffic(None)
     found = []
     for act in (window.acts.tab_1, window.acts.tab_2, window.acts.tab_3, window.acts.tab_4):
         act()
         at.person.wait(0.1)
-        found += clipped(window.root)
-    assert found == []
+        found += clipped(window)
+    window.logs.is_side_by_side.set(True)
+    window.logs.lay_out()
+    window.acts.tab_2()
+    at.person.wait(0.1)
+    found += clipped(window)
+    window.acts.tab_1()
+    window.restart(RTU)
+    at.person.wait(0.1)
+    found += clipped(window)
+    assert not found, "\n".join(found)
+    # What the summary has no room for is in its tips.
+    assert window.strip.clock.text.endswith("…")
+    assert text in window.strip._clock_tip()
+
+
+def test_what_was_typed_is_done_with_once_it_runs(desk):
+    """The question is answered while another system is selected."""
+    at = desk()
+    window = at.window
+    online(at, RTU)
+    online(at, ONE)
+    window.systems.table.select(RTU)
+    at.person.wait()
+    form = window.systems.side.form
+    form.variables[Field.NAME].set("OTHER")
+    window.apply_form(form)
+    assert "Restart S/STATION-1" in window.question.text
+    window.systems.table.select(TWO)
+    at.person.wait()
+    form.variables[Field.NAME].set("TYPED")
+    window.question.yes.invoke()
+    assert form.texts.name == "TYPED"  # of the other system, still being typed
+    window.systems.table.select("1/S/OTHER")
+    at.person.wait()
+    assert not form.is_changed
+
+
+def test_a_question_about_a_configuration_that_has_gone_is_closed(desk):
+    at = desk()
+    window = at.window
+    online(at, RTU)
+    online(at, ONE)
+    window.restart(RTU)
+    assert window.question.is_open
+    at.file.path.write_text(many(2, 2).replace("SCADA-2", "ANOTHER"), "utf-8")
+    window.files._take(at.file.read_again(), "read")
+    assert not window.question.is_open
+
+
+ODD = ("{brace", "br}ace", "[exit]", "$env(HOME)", "back\\slash", "-flag", "%s", "#x", "中文 ß")
+
+
+def test_names_are_only_names(desk):
+    rows = []
+    for group, name in enumerate(ODD, 1):
+        rows += [f"{group},{name},,{group},N,192.0.2.1:2404", f"{group},{name},{group + 9000},1,Y,"]
+    at = desk("\n".join(rows) + "\n")
+    window = at.window
+    assert [row for row in at.person.rows() if row.startswith("M/")] == [f"M/{n}" for n in ODD]
+    for entry in list(at.file.config.entries):
+        window.systems.table.select(entry.key)
+        window.open_log(entry.key, 0)
+        at.core.log(entry.key, f"{entry.label} {{x}} [exit] $a \\")
+        at.person.tick()
+        assert window.logs.panes[0].chooser.get() == f"{entry.label}   ({entry.group})"
+        window.show_traffic(entry.key)
+        window.acts.tab_1()
+        window.acts.copy()
+        assert entry.label in window.root.clipboard_get()
+    window.systems.filter.put("[exit] -{")
+    assert at.person.rows() == ["3  [exit]", "S/[exit]", "M/[exit]"]
+
+
+def test_a_thousand_groups_are_shown_and_an_edit_touches_one(desk):
+    at = desk(many(1000, 5))
+    window, tree = at.window, at.window.systems.table.tree
+    at.person.until(lambda: len(window.session.statuses) == 6000, "all states", 20)
+    session = window.session
+    key = "500/M/SCADA-1"
+    written = []
+    insert = tree.insert
+    tree.insert = lambda *a, **k: written.append(k["iid"]) or insert(*a, **k)
+    renamed = session.edit(replace(session.entries[key], name="RENAMED"))
+    window.config_changed((key, renamed))
+    assert written == ["500/M/RENAMED"]
+    assert [tree.item(i, "text").strip() for i in tree.get_children("group 500")][:3] == [
+        "S/STATION-500", "M/RENAMED", "M/SCADA-2",
+    ]  # fmt: skip
+
+
+def test_rates_are_written_where_they_can_be_seen(desk):
+    at = desk(many(60, 2))
+    window, tree = at.window, at.window.systems.table.tree
+    window.root.geometry("1000x620")
+    window.session._next_sample = float("inf")
+    for entry in at.file.config.entries:
+        online(at, entry.key)
+    at.person.until(lambda: window.session.counts().online == 180, "all states")
+    at.core.snapshot()
+    for _ in range(2):
+        for counters in at.core.counters.values():
+            counters.asdus_in += 7
+        window.session._next_sample = 0.0
+        at.person.tick()
+        window.session._next_sample = float("inf")
+    first, last = "1/M/SCADA-1", "60/M/SCADA-2"
+    assert at.person.cell(first, "in") == "7.0"
+    assert at.person.cell(last, "in") == ""  # nobody sees it
+    assert window.systems.texts()[-1][6] == "7.0"  # but it is known
+    tree.see(last)
+    at.person.until(lambda: at.person.cell(last, "in") == "7.0", "seen")
+
+
+def test_everything_at_once(desk):
+    """Palette, text size, tabs, size of the window and states change while questions are open."""
+    at = desk(many(12, 3))
+    window = at.window
+    rng = random.Random(8)
+    acts = [getattr(window.acts, name) for name in (
+        "light", "dark", "larger", "smaller", "toggle_side_pane", "keys", "about", "escape",
+        "tab_1", "tab_2", "tab_3", "tab_4", "traffic", "open_upper", "open_lower", "copy", "edit",
+        "follow", "pause", "find", "find_next", "save", "reload", "expand_all", "collapse_all",
+    )]  # fmt: skip
+    for n in range(30):
+        window.root.geometry(rng.choice(("1000x620", "1280x800", "1600x1000", "1100x700")))
+        rng.choice(acts)()
+        for entry in rng.sample(list(at.file.config.entries), 5):
+            is_rtu = entry.label.startswith("S/")
+            state = rng.choice(list(RtuState if is_rtu else MasterState))
+            peer = "10.0.0.1:5" if state.name == "ONLINE" else ""
+            at.core.put(entry.key, state, at.file.config, f"event {n}", peer, AT)
+            at.core.log(entry.key, f"line {n}")
+        window.systems.table.sort_by(rng.choice(list(HEADINGS)))
+        window.restart(rng.choice(list(window.session.entries)))
+        window.systems.filter.put("".join(rng.choices('abs:-*"(or) 1[{\\', k=rng.randrange(9))))
+        at.person.wait(0.01)
+    window.acts.escape()
+    window.acts.escape()
+    window.acts.tab_1()
+    window.systems.filter.clear()
+    window.systems.choose_state(None)
+    at.person.tick()
+    assert len(at.person.rows()) == 60
