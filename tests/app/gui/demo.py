@@ -56,6 +56,11 @@ def text() -> str:
 class Demo:
     """A fake core with thirty stations."""
 
+    REFUSED = (
+        "10.1.1.11:50219: C_SC_NA_1 CA 1 IOA 5001 cause 6 refused: selected by another master; "
+        "it was C_SC_NA_1 activation CA 1 IOA 5001 = on execute"
+    )
+
     def __init__(self, folder: Path) -> None:
         self.file: IniFile = ini(folder / "iec104mm2ss.csv", text())
         self.config: Config = self.file.config
@@ -128,43 +133,41 @@ class Demo:
             _line(0.0, "iec104mm2ss 1.0.0 started with /opt/gateway/iec104mm2ss.csv: 30 groups, "
                   f"{len(list(self.config.entries))} entries, logs in /opt/iec104mm2ss/log"),
             *(_line(0.01, str(d)) for d in self.file.reading.diagnostics),
-            _line(1.2, "NTP: 192.0.2.123: +3.2 ms, delay 8 ms; the clock was set"),
+            _line(1.2, "NTP: Set 23:48:13 · +3.2 ms (192.0.2.123: +3.2 ms)"),
         ]  # fmt: skip
 
     def key(self, label: str, group: int = 111) -> str:
         return f"{group}/{label}"
 
     def _log(self, key: str, start: float) -> None:
-        is_rtu = "/S/" in key
-        head = (
-            "S/RTU-ABB: group 111, RTU 32, settings t0 30, t1 15, t2 10, t3 20, k 12, w 8"
-            if is_rtu
-            else "M/ABB-1: group 111, port 2406, RTU 1, settings t0 30, t1 15, t2 10, t3 20"
-        )
-        lines = [head]
-        if is_rtu:
-            lines += [
-                "trying 10.20.0.11:2404", "no connection to 10.20.0.11:2404: timed out",
-                "trying 10.20.0.12:2404", "connected to 10.20.0.12:2404", "startdt transmitted",
-                "startdt con received",
+        """Lines as the gateway writes them."""
+        settings = "settings t0 30, t1 15, t2 10, t3 20, k 12, w 8, idletime 60, buffer 50000"
+        if "/S/" in key:
+            lines = [
+                f"S/RTU-ABB: group 111, RTU number 32, hosts 10.20.0.11:2404, {settings}",
+                "trying 10.20.0.11:2404",
+            ]
+            life = [
+                "connected to 10.20.0.11:2404", "startdt transmitted", "startdt con received",
+                "end of initialization received, CA 32",
+                "M_ME_NC_1: common address 33 is not configured",
+                "C_SC_NA_1: nobody asked for it", "stopdt transmitted", "stopdt con received",
+                "disconnected: closed by the peer",
             ]  # fmt: skip
         else:
-            lines += [
+            lines = [
+                f"M/ABB-1: group 111, port 2406, RTU number 1, hosts any, {settings}",
                 "listening on port 2406",
-                "connected from 10.1.1.11:50219",
-                "startdt act received",
             ]
-        for n in range(60):
-            lines.append(self._rng.choice((
-                "general interrogation (QOI 20) of M/OSI-1 served in 0.84 s, 412 objects",
-                "C_SC_NA_1 activation CA 32 IOA 5001 = on select (of M/OSI-1)",
-                "C_SC_NA_1 activation con CA 32 IOA 5001 = on select",
-                "10.1.1.11:50219: refused: C_SC_NA_1 CA 1 IOA 5001, selected by M/OSI-1",
-                "TESTFR act received", "clock of M/ABB-1 forwarded to the RTU",
-                "counter interrogation (RQT 5) served in 0.31 s",
-            )))  # fmt: skip
-            if n == 40:
-                lines.append("internal error: it was a test of what an error looks like")
+            life = [
+                "connected from 10.1.1.11:50219", "startdt act/con done",
+                "end of initialization transmitted", self.REFUSED,
+                "C_SC_NA_1 IOA 5001: no answer from the RTU", "stopdt act received",
+                "disconnected: closed by the peer",
+            ]  # fmt: skip
+        while len(lines) < 62:
+            lines += [line for line in life if self._rng.random() < 0.9]
+        lines.insert(44, "internal error: it was a test of what an error looks like")
         texts, at = [], start
         for line in lines:
             at += self._rng.uniform(0.2, 3.0)
@@ -175,8 +178,14 @@ class Demo:
         """Further lines, as they would come now."""
         for n in range(count):
             level = Level.WARNING if n % 7 == 3 else Level.INFO
-            words = "10.1.1.11:50219: refused: C_SC_NA_1 CA 1 IOA 5001, selected by M/OSI-1"
-            text = words if level is Level.WARNING else "TESTFR act received"
+            if "/S/" in key:
+                warning, info = (
+                    "M_ME_NC_1: common address 33 is not configured",
+                    "startdt con received",
+                )
+            else:
+                warning, info = self.REFUSED, "startdt act/con done"
+            text = warning if level is Level.WARNING else info
             at = NOW - timedelta(seconds=60 - 2.3 * n)
             self.core.log(key, text, level, at)
 
