@@ -3,15 +3,25 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import NoReturn, cast
 
 from app.commands import COMMANDS
+from app.service import DEFAULT_NAME, bad_name
 from core import __version__
 from core.config import BY_NAME, BadValue, Config, Value
 from core.config.diagnostics import escaped
 
 DEFAULT_INI = "iec104mm2ss.csv"
+
+
+class ServiceAct(Enum):
+    """What to do about a service of Windows."""
+
+    INSTALL = auto()
+    REMOVE = auto()
+    RUN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,8 @@ class Arguments:
     log_dir: Path | None
     ntp_servers: tuple[str, ...]
     ntp_update_every_sec: int | None
+    service: ServiceAct | None
+    service_name: str
 
     def over(self, config: Config) -> Config:
         """The configuration with what the command line says put over it.
@@ -56,6 +68,7 @@ def parse(arguments: Sequence[str] | None) -> Arguments:
         )
     if given.seconds is not None and not given.demo:
         parser.error("--for goes with --demo only")
+    _check_service(parser, given)
     return Arguments(
         ini=given.ini,
         is_check=given.check,
@@ -65,7 +78,24 @@ def parse(arguments: Sequence[str] | None) -> Arguments:
         log_dir=given.log_dir,
         ntp_servers=tuple(given.ntp_server),
         ntp_update_every_sec=given.ntp_update_every_sec,
+        service=given.service,
+        service_name=DEFAULT_NAME if given.name is None else given.name,
     )
+
+
+def _check_service(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    act = given.service
+    if given.name is not None and act not in (ServiceAct.INSTALL, ServiceAct.REMOVE):
+        parser.error("--name goes with --install-service and --remove-service only")
+    if act is None:
+        return
+    others = (
+        given.demo or given.check or given.nogui or given.ntp_server or given.ntp_update_every_sec
+    )
+    if others:
+        parser.error("with a service go -i, --log-dir and --name only; the rest is for the file")
+    if act is ServiceAct.REMOVE and (given.ini or given.log_dir):
+        parser.error("--remove-service needs only a --name")
 
 
 class Parser(argparse.ArgumentParser):
@@ -110,12 +140,40 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--for", dest="seconds", type=_time, metavar="SEC", help="with --demo: end it after so long"
     )
+    for flag, act, text in (
+        ("--install-service", ServiceAct.INSTALL, "Windows: make a service that runs the file"),
+        ("--remove-service", ServiceAct.REMOVE, "Windows: stop that service and remove it"),
+        ("--service", ServiceAct.RUN, "Windows: what the service manager starts it with"),
+    ):
+        add(flag, dest="service", action=_OneAct, const=act, nargs=0, help=text)
+    add(
+        "--name", type=_service_name, metavar="NAME",
+        help=f"of the service, where there are several (default: {DEFAULT_NAME})",
+    )  # fmt: skip
     add("--version", action="version", version=f"iec104mm2ss {__version__}")
     return parser
 
 
 def _commands() -> str:
     return ", ".join(f"{name} ({command.summary})" for name, command in COMMANDS.items())
+
+
+class _OneAct(argparse.Action):
+    """The first act given is the only one."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object,
+        option_string: str | None = None,
+    ) -> None:  # fmt: skip
+        if getattr(namespace, self.dest) not in (None, self.const):
+            parser.error("only one of --install-service, --remove-service and --service")
+        setattr(namespace, self.dest, self.const)
+
+
+def _service_name(text: str) -> str:
+    if (why := bad_name(text)) is not None:
+        raise argparse.ArgumentTypeError(f"'{text}' {why}")
+    return text
 
 
 def _seconds(text: str) -> int:

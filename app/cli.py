@@ -5,17 +5,19 @@ import importlib.util
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from app import arguments, assets, console, headless, start
-from app.arguments import DEFAULT_INI, Arguments
+from app import arguments, assets, console, headless, service, start, winapi
+from app.arguments import DEFAULT_INI, Arguments, ServiceAct
 from app.commands import COMMANDS
 from app.inifile import IniFile
+from app.instance import AlreadyRunningError, claim
 from app.limits import raise_open_files, too_few_files, unwritable_logs
 from core import __version__
 from core.clock import system_clock
-from core.config import Config, Diagnostic, Reading, Severity, read_fully
+from core.config import Config, Diagnostic, Reading, Severity
 from core.feed import Feed
 from core.gateway import Gateway
 from core.logs import LogWriter, ProgramLogHandler
@@ -36,12 +38,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if given and given[0] in COMMANDS:
             return COMMANDS[given[0]].run(given[1:])
-        return _main(arguments.parse(given))
+        parsed = arguments.parse(given)
+        return _main(parsed) if parsed.service is None else _service(parsed)
     finally:
         console.finish()
 
 
-def _main(given: Arguments) -> int:
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Who ends the program, and who is told that it is at work, where that is not this process."""
+
+    stop: threading.Event
+    at_work: Callable[[], None]
+
+
+def _service(given: Arguments) -> int:
+    if sys.platform != "win32":
+        console.err(f"iec104mm2ss: {service.ELSEWHERE}")
+        return 2
+    manager = winapi.Services()
+    if given.service is ServiceAct.REMOVE:
+        return service.remove(given.service_name, manager)
+    if given.service is ServiceAct.RUN:
+        return service.run(lambda stop, at_work: _main(given, _Frame(stop, at_work)), manager)
+    file = _read(given)
+    if file is None:
+        return 1
+    return service.install(given.service_name, file.path, given.log_dir, manager)
+
+
+def _main(given: Arguments, frame: _Frame | None = None) -> int:
     if given.is_demo:
         # Only then: it brings in simulator and client. Without a display it speaks to a terminal.
         if given.nogui or start.objection() is not None:
@@ -51,25 +77,40 @@ def _main(given: Arguments) -> int:
         from app.commands import demo_window
 
         return demo_window.run(given.log_dir, given.demo_seconds)
+    file = _read(given)
+    if file is None:
+        return 1
+    if given.is_check:
+        return _check(file.reading, file.path)
+    folder = given.log_dir if given.log_dir is not None else file.path.absolute().parent / "log"
+    try:
+        with claim(file.path, folder):
+            return _run(file, folder, frame)
+    except AlreadyRunningError as running:
+        process = f" (process {running})" if str(running) else ""
+        console.err(
+            f"iec104mm2ss: already running with {file.path.absolute()}{process}, logs in {folder}"
+        )
+        return 1
+
+
+def _read(given: Arguments) -> IniFile | None:
+    """The file to run or to check; None if there is none to run, which has been said."""
     path = given.ini if given.ini is not None else _default_ini()
     if path is None:
         places = f"{_working_folder()} or {assets.program_folder()}"
         console.err(f"iec104mm2ss: no {DEFAULT_INI} in {places}; name one: -i FILE")
-        return 1
+        return None
     try:
         data = path.read_bytes()
     except OSError as error:
         console.err(f"iec104mm2ss: {path}: cannot be read: {error.strerror}")
-        return 1
-    reading = read_fully(data, path.name)
-    if given.is_check:
-        return _check(reading, path)
-    console.err(*map(str, reading.diagnostics))
-    if not reading.config.groups:  # the reading has said so
-        return 1
-    folder = given.log_dir if given.log_dir is not None else path.absolute().parent / "log"
+        return None
     file = IniFile(path, data, given.over)
-    return _run(file.config, reading.diagnostics, file, folder)
+    if given.is_check:
+        return file
+    console.err(*map(str, file.reading.diagnostics))
+    return file if file.config.groups else None  # without any the reading has said so
 
 
 def _check(reading: Reading, path: Path) -> int:
@@ -83,8 +124,9 @@ def _check(reading: Reading, path: Path) -> int:
     return 1 if reading.worst is Severity.WARNING else 0
 
 
-def _run(config: Config, diagnostics: Sequence[Diagnostic], file: IniFile, folder: Path) -> int:
-    has_window = not config.settings.nogui
+def _run(file: IniFile, folder: Path, frame: _Frame | None) -> int:
+    config = file.config
+    has_window = not config.settings.nogui and frame is None
     if has_window and (objection := start.objection()) is not None:
         console.err(f"iec104mm2ss: {objection}")
         return 1
@@ -96,9 +138,16 @@ def _run(config: Config, diagnostics: Sequence[Diagnostic], file: IniFile, folde
     root.addHandler(handler)
     logs.start()
     try:
-        _say_start(config, diagnostics, file.path, folder)
-        stop = threading.Event()
-        headless.stop_signals(stop)
+        _say_start(config, file.reading.diagnostics, file.path, folder)
+        if frame is None:
+            stop = threading.Event()
+            headless.stop_signals(stop)
+        else:
+            stop = frame.stop
+            frame.at_work()
+        console.at_work()
+        if not has_window:  # rows and remarks of hundreds of stations: a window alone needs them
+            file.forget()
         _settle_garbage_collector()
         gateway = Gateway(config, logs, feed)
         with _time_keeper(config, feed) as keeper:

@@ -2,19 +2,23 @@
 
 import faulthandler
 import signal
+import sys
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from types import FrameType
 
-from app import console
+from app import console, winapi
 from app.notify import ServiceManager
 from core.feed import Feed
 from core.gateway import Gateway
 from core.status import ClockStatus, EntryStatus, MasterState, RtuState
 
 _POLL_EVERY = 0.5
+_CONSOLE_PATIENCE = 20.0
+"""Longer than Windows waits."""
 
 
 def stop_signals(stop: threading.Event) -> None:
@@ -27,8 +31,23 @@ def stop_signals(stop: threading.Event) -> None:
         number = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, ask)
+    if sys.platform == "win32":
+        winapi.on_console_end(partial(console_ends, stop))
     if hasattr(signal, "SIGHUP"):  # closing the terminal must not end a service
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def console_ends(stop: threading.Event, why: int) -> bool:
+    """Windows closes the console, logs off or shuts down: end in order, as far as it lets us.
+
+    Whether that was it; Ctrl+C and Ctrl+Break come as signals too.
+    """
+    if why not in (winapi.CONSOLE_CLOSED, winapi.LOGOFF, winapi.SHUTDOWN):
+        return False
+    stop.set()
+    # Windows ends the process as soon as this returns; the end in order does so before.
+    threading.Event().wait(_CONSOLE_PATIENCE)
+    return True
 
 
 def run(gateway: Gateway, feed: Feed, stop: threading.Event) -> bool:

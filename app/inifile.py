@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import Config, read_fully
+from core.config import Config, Reading, read_fully
 
 if TYPE_CHECKING:
     from app.saving import Saving
@@ -25,7 +25,18 @@ class IniFile:
         self.path = path
         self.data = data
         self._over = over
-        self.reading = read_fully(data, path.name)
+        self._reading: Reading | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """What the file says, row by row."""
+        if self._reading is None:
+            self._reading = read_fully(self.data, self.path.name)
+        return self._reading
+
+    def forget(self) -> None:
+        """Keep the octets alone, until somebody wants to know what they say."""
+        self._reading = None
 
     @property
     def config(self) -> Config:
@@ -67,7 +78,7 @@ class IniFile:
                 beside.unlink()
             raise
         self.data = octets
-        self.reading = read_fully(octets, self.path.name)
+        self._reading = None
         return backup
 
 

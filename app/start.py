@@ -1,15 +1,19 @@
 """Opening the window, or saying why there can be none. Imports tkinter only when asked to."""
 
+import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.inifile import IniFile
 from app.session import Core, Session
 from core.config import Settings
 from core.feed import Feed
+
+if TYPE_CHECKING:
+    import tkinter as tk
 
 _NOGUI: Final = "or run without a window: iec104mm2ss --nogui"
 
@@ -31,6 +35,12 @@ def objection() -> str | None:
     except tk.TclError as error:
         return f"no window can be opened ({error}): start it on a desktop, {_NOGUI}"
     return None
+
+
+def end_with_session(root: "tk.Tk", end: Callable[[], None]) -> None:
+    """Call ``end`` when Windows logs off or shuts down: it ends the process soon after."""
+    if sys.platform == "win32":  # elsewhere it is asked at other times too, only to save
+        root.protocol("WM_SAVE_YOURSELF", end)
 
 
 def run(
@@ -62,6 +72,7 @@ def run(
         root, session, theme=theme, preferences=saved, preferences_path=path,
         should_stop=stop.is_set,
     )  # fmt: skip
+    end_with_session(root, window.close)
     root.deiconify()
     window.run()
     return window.in_order

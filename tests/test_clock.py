@@ -1,5 +1,6 @@
 """The wall clock of the machine. Nothing here sets it: the calls that would are taken away."""
 
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -20,8 +21,10 @@ from core.clock import (
     system_clock,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 UNSYNC = 0x40
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+windows = pytest.mark.skipif(sys.platform != "win32", reason="asks Windows")
 
 
 def unix(text: str) -> float:
@@ -50,6 +53,32 @@ def test_neither_this_process_nor_one_it_starts_has_the_right():
     if int(sets["CapEff"], 16) >> 8 & 1:
         assert not int(sets["CapBnd"], 16) >> 25 & 1
     assert LinuxClock().can_set() == (False, NO_PERMISSION)
+
+
+@windows
+def test_a_test_that_would_set_the_clock_of_windows_fails():
+    with pytest.raises(pytest.fail.Exception, match="tried to set the clock"):
+        module.Win32().set_system_time(SystemTime.at(0.0))
+
+
+@windows
+def test_neither_this_process_nor_one_it_starts_has_the_privilege():
+    ask = "from core.clock import Win32; print(Win32().enable_privilege('SeSystemtimePrivilege'))"
+    assert module.Win32().enable_privilege("SeSystemtimePrivilege") == 1300
+    assert WindowsClock(module.Win32()).can_set() == (False, NO_PERMISSION)
+    done = subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "1300"
+
+
+@windows
+def test_windows_answers_the_questions():
+    windows = module.Win32()
+    assert windows.enable_privilege("SeChangeNotifyPrivilege") == 0
+    assert windows.enable_privilege("SeNoSuchPrivilege") != 0
+    assert not windows.is_service_running("no such service")
+    assert isinstance(windows.time_service_type(), str)
 
 
 # Linux

@@ -1,7 +1,6 @@
 """Reaching an RTU: its hosts one after the other, endlessly, with a growing pause."""
 
 import asyncio
-import os
 import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Final, Protocol
 
 from core.connections.loop import IoThread
 from core.connections.stream import endpoint_text, prepare_socket
+from core.connections.words import error_words
 
 _SEVERAL_HOSTS_LIMIT: Final = 3.0
 _FIRST_PAUSE: Final = 1.0
@@ -101,7 +101,7 @@ class Dialer:
                 self._owner.failed(target, f"no connection within {self._limit:g} s")
                 continue
             except OSError as error:
-                self._owner.failed(target, _words(error))
+                self._owner.failed(target, error_words(error))
                 continue
             outcome = await self._owner.use(target, sock)
             if outcome is Outcome.STARTED:
@@ -136,13 +136,9 @@ class Dialer:
 def _socket_address(address: str, port: int) -> tuple[str | int, ...]:
     """The address as asyncio takes it without asking a resolver; raises OSError for a bad zone."""
     host, _, zone = address.partition("%")
+    if ":" not in host:
+        return host, port
+    # All four: the Proactor takes an address of two for one of IPv4.
     if not zone:
-        return address, port
+        return host, port, 0, 0
     return host, port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
-
-
-def _words(error: OSError) -> str:
-    # asyncio words a refused connect by the call that failed; the errno says it plainly.
-    return (
-        os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else str(error)
-    )

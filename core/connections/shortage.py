@@ -7,6 +7,8 @@ import socket
 from contextlib import ExitStack
 from typing import Final
 
+from core.connections.words import error_words
+
 _log = logging.getLogger("iec104.connections")
 
 _REASONS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -39,7 +41,7 @@ class Shortage:
         _log.warning(
             "no further connections can be made or accepted: %s; those there are run on, and it is "
             "tried again (the limit of open files may be too low)",
-            error.strerror,
+            error_words(error),
         )
         self._loop.call_later(_LOOK_EVERY, self._look)
 

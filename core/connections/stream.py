@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from core.connections.loop import IoThread
+from core.connections.words import error_words
 from core.protocol.link import Event, Link, Role
 
 _READ_OCTETS = {Role.CONTROLLING: 16_384, Role.CONTROLLED: 2_048}
@@ -201,7 +202,7 @@ class Stream(asyncio.BufferedProtocol):
         self._transport = None
         self._io.streams.discard(self)
         self._io.unwatch(self)
-        reason = self._reason or (f"connection lost: {exc}" if exc else "closed by the peer")
+        reason = self._reason or _why_lost(exc)
         try:
             self._owner.stream_ended(self, reason)
         except Exception as error:
@@ -214,6 +215,13 @@ def prepare_socket(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Only a help: a vanished peer is found by t1 and t3.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _why_lost(error: Exception | None) -> str:
+    if error is None:
+        return "closed by the peer"
+    words = error_words(error) if isinstance(error, OSError) else str(error)
+    return f"connection lost: {words}"
 
 
 def endpoint_text(host: str, port: int) -> str:

@@ -9,6 +9,7 @@ from core.config import MasterEntry
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream, Tap, endpoint_text
+from core.connections.words import error_words
 from core.gateway.facts import facts_of
 from core.gateway.journal import Journal
 from core.gateway.parameters import timing_of
@@ -305,7 +306,7 @@ class MasterEnd:
         try:
             await stream.bind()
         except OSError as error:
-            self.stream_ended(stream, f"connection lost: {error}")
+            self.stream_ended(stream, f"connection lost: {error_words(error)}")
 
     # What the stream says
 

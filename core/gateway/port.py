@@ -12,6 +12,7 @@ from core.connections.loop import IoThread
 from core.connections.ratelimit import RateLimit
 from core.connections.resolver import Resolver
 from core.connections.stream import endpoint_text
+from core.connections.words import error_words
 from core.gateway.journal import Journal
 from core.logs import Level
 from core.status import MasterState
@@ -145,7 +146,9 @@ class Port:
                 try:
                     found.update(await self._resolver.addresses(name))
                 except OSError as error:
-                    self._journal.line(f"host {name} not resolved: {error}", Level.WARNING)
+                    self._journal.line(
+                        f"host {name} not resolved: {error_words(error)}", Level.WARNING
+                    )
             self._named = frozenset(found)
             await asyncio.sleep(_REFRESH_NAMES)
 
@@ -153,4 +156,4 @@ class Port:
 def _words(error: OSError) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return "this machine has no such address"
-    return error.strerror or str(error)
+    return error_words(error)

@@ -10,6 +10,7 @@ from core.connections.dialer import Dialer, Outcome, Target
 from core.connections.loop import IoThread
 from core.connections.resolver import Resolver
 from core.connections.stream import Stream, Tap
+from core.connections.words import error_words
 from core.gateway.facts import facts_of
 from core.gateway.journal import Journal
 from core.gateway.parameters import timing_of
@@ -211,7 +212,7 @@ class RtuEnd:
         try:
             await stream.bind()
         except OSError as error:
-            self.end(f"connection lost: {error}")
+            self.end(f"connection lost: {error_words(error)}")
         else:
             self._owner.rtu_connected(now, always=target in self._always)
         await self._over

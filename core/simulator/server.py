@@ -11,6 +11,7 @@ from typing import Final
 from core.connections.listener import Listener
 from core.connections.loop import IoThread
 from core.connections.stream import Stream
+from core.connections.words import error_words
 from core.protocol.link import (
     NEVER,
     Event,
@@ -132,7 +133,7 @@ class Server:
         try:
             self._listener = Listener(self._io, self._bind, self.port, self._accepted)
         except OSError as error:
-            _log.warning("port %d cannot be opened again: %s", self.port, error.strerror or error)
+            _log.warning("port %d cannot be opened again: %s", self.port, error_words(error))
             self._return = self._io.loop.call_later(1.0, self._come_back, cause)
             return
         self._return = None
@@ -163,7 +164,7 @@ class Server:
         try:
             await stream.bind()
         except OSError as error:
-            self.stream_ended(stream, f"connection lost: {error}")
+            self.stream_ended(stream, f"connection lost: {error_words(error)}")
 
     def _end(self, stream: Stream, reason: str, now: float, *, at_once: bool) -> None:
         number = self._numbers.pop(stream, 0)

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from core.connections.loop import IoThread
+from core.connections.words import error_words
 from core.protocol.codes import CommonAddress, Ioa
 from core.protocol.elements import Quality
 from core.protocol.link import Timing
@@ -242,7 +243,7 @@ class Simulator:
                 server.open()
             except OSError as error:
                 problems.append(
-                    f"port {port} on {self._bind} cannot be opened: {error.strerror or error}"
+                    f"port {port} on {self._bind} cannot be opened: {error_words(error)}"
                 )
                 continue
             self._servers.append(server)

@@ -49,7 +49,10 @@ def run(*arguments, given="", cwd=None):
         [sys.executable, "-X", "dev", PROGRAM, *arguments],
         input=data, capture_output=True, timeout=60, check=False, cwd=cwd,
     )  # fmt: skip
-    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    # Windows ends lines its own way.
+    done.stdout, done.stderr = (
+        octets.decode().replace("\r\n", "\n") for octets in (done.stdout, done.stderr)
+    )
     return Ended(done)
 
 

@@ -17,9 +17,10 @@ from core.feed import Feed
 from core.gateway import Gateway
 from tests.connections.support import wait_for
 from tests.gateway.running import KeptLogs
+from tests.support.windows import DEVELOPMENT_MODE
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = [sys.executable, "-X", "dev", str(ROOT / "iec104mm2ss.py")]
+PROGRAM = [sys.executable, *DEVELOPMENT_MODE, str(ROOT / "iec104mm2ss.py")]
 STARTED = "all 9 masters have data transfer"
 
 
@@ -101,7 +102,8 @@ def test_a_demo_may_end_while_a_scene_is_played():
 def test_without_a_terminal_it_says_that_it_is_a_demo_and_what_changes(tmp_path):
     done = subprocess.run(
         [*PROGRAM, "-n", "--demo", "--for", "3"], capture_output=True, timeout=30, check=False,
-        encoding="utf-8", cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)},
+        encoding="utf-8", cwd=tmp_path,
+        env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path))},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

@@ -16,9 +16,10 @@ from core.protocol.codes import TypeId
 from core.simulator import Behaviour, Rtu, Simulator, read_points
 from core.simulator.program import default_points
 from tests.support.ports import HOST, free_port
+from tests.support.windows import DEVELOPMENT_MODE
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = [sys.executable, "-X", "dev", str(ROOT / "iec104mm2ss.py"), "monitor"]
+PROGRAM = [sys.executable, *DEVELOPMENT_MODE, str(ROOT / "iec104mm2ss.py"), "monitor"]
 
 UNDERSTOOD = [
     ("gi", Typed("gi", 20)),

@@ -12,6 +12,7 @@ from core.simulator import data_simulator, read_points, read_scenario
 from core.simulator.scenario import ACTIONS, ON
 from tests.app import behaviour_table as table
 from tests.support.ports import free_ports
+from tests.support.windows import DEVELOPMENT_MODE
 
 ROOT = table.MANUAL.parents[1]
 TEXT = table.MANUAL.read_text("utf-8")
@@ -42,7 +43,7 @@ def test_the_python_example_runs():
     (code,) = (code for kind, code in BLOCKS if kind == "python")
     port, second = free_ports(2)
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", code.replace("24040", str(port))],
+        [sys.executable, *DEVELOPMENT_MODE, "-c", code.replace("24040", str(port))],
         cwd=ROOT, capture_output=True, timeout=30, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")

@@ -30,6 +30,7 @@ from tests.client.conftest import CA  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
 from tests.support.postgres import PostgresServer, why_not  # noqa: E402
 from tests.support.vectors import octets, well_formed  # noqa: E402
+from tests.support.windows import DEVELOPMENT_MODE  # noqa: E402
 from tests.support.wire import HOST, asdu  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
@@ -468,7 +469,8 @@ def test_what_is_left_out_has_its_default(tmp_path):
     assert config.types == {36}
     assert (config.batch_rows, config.batch_seconds, config.keep) == (100, 60.0, 100_000)
     assert config.log_path == tmp_path / "historian.log"
-    assert [str(one.url) for one in config.engines] == [f"sqlite:///{tmp_path / 'historian.db'}"]
+    assert [one.url.drivername for one in config.engines] == ["sqlite"]
+    assert [one.url.database for one in config.engines] == [str(tmp_path / "historian.db")]
 
 
 def test_the_sample_can_be_used():
@@ -528,7 +530,7 @@ class Running:
         self.console = folder / "console"
         with self.console.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-X", "dev", "-W", "error", str(program), str(path)],
+                [sys.executable, *DEVELOPMENT_MODE, "-W", "error", str(program), str(path)],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env={**os.environ, **(environment or {})},
             )  # fmt: skip

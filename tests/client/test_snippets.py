@@ -17,6 +17,7 @@ import core.client
 from core.client import IEC104Client, IEC104Error
 from tests.client.test_tls import TlsStation, certificate  # noqa: F401  # used as a fixture
 from tests.support.ports import free_port
+from tests.support.windows import DEVELOPMENT_MODE
 from tests.support.wire import HOST
 
 TOP = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ def program(name, port, folder):
 
 def arguments_for(path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(TOP), str(TOP / "core")))}
-    strict = [sys.executable, "-X", "dev", "-W", "error", str(path)]
+    strict = [sys.executable, *DEVELOPMENT_MODE, "-W", "error", str(path)]
     return {"args": strict, "cwd": path.parent, "env": environment}
 
 

@@ -8,7 +8,7 @@ from core.routing.group import Group
 from tests.gateway.running import STARTDT_ACT, STOPDT_ACT, heard
 from tests.support.gateway import group
 from tests.support.ports import free_ports
-from tests.support.wire import bitstring_command, single_command
+from tests.support.wire import PATIENCE, bitstring_command, single_command
 
 
 class Pair:
@@ -332,7 +332,7 @@ def test_one_that_is_too_far_behind_is_closed_and_the_other_starts_afresh(pair, 
 
 
 def test_a_corpse_among_two_makes_room_and_the_stream_moves(pair, wire, monkeypatch):
-    monkeypatch.setattr("core.gateway.master._CORPSE_LIMIT", 0.4)
+    monkeypatch.setattr("core.gateway.master._CORPSE_LIMIT", 0.4 * PATIENCE)
     p = pair(a={"w": None})
     p.rtu.events(5)
     p.has(p.a, *range(5))
@@ -347,7 +347,7 @@ def test_a_corpse_among_two_makes_room_and_the_stream_moves(pair, wire, monkeypa
 
 
 def test_a_corpse_in_reserve_makes_room_without_touching_the_stream(pair, wire, monkeypatch):
-    monkeypatch.setattr("core.gateway.master._CORPSE_LIMIT", 0.4)
+    monkeypatch.setattr("core.gateway.master._CORPSE_LIMIT", 0.4 * PATIENCE)
     p = pair(b={"answers_tests": False})
     c = p.master("c", starts=False)
     wire.wait(lambda: p.b.losses == 1, 2, "the corpse is closed")

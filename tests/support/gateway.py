@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.ending import START, ask_to_end
 from tests.support.ports import free_ports
 from tests.support.wire import Asdu, RawMaster, ScriptedRtu, Wire, assert_clean
 
@@ -109,9 +110,6 @@ class Gateway:
         if self._hanging_names:
             command.append(str(HANGING_NAMES))
         command += [str(PROGRAM), "-n", "-i", str(self.ini), "--log-dir", str(self.logs)]
-        flags = 0
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP  # CTRL_BREAK goes to it alone
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 command,
@@ -120,7 +118,7 @@ class Gateway:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
-                creationflags=flags,
+                **START,
             )
 
     def stop(self) -> tuple[float, int]:
@@ -128,10 +126,7 @@ class Gateway:
         process = self._running()
         begin = time.monotonic()
         if process.poll() is None:
-            if sys.platform == "win32":
-                process.send_signal(signal.CTRL_BREAK_EVENT)
-            else:
-                process.send_signal(signal.SIGTERM)
+            ask_to_end(process)
         try:
             process.wait(STOP_LIMIT + 5)
         except subprocess.TimeoutExpired:

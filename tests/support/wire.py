@@ -21,6 +21,7 @@ import random
 import selectors
 import socket
 import struct
+import sys
 import threading
 import time
 import traceback
@@ -39,7 +40,9 @@ HOST = "127.0.0.1"
 RING = 32768
 TICK = 0.05
 """Seconds between looks at timers and retries."""
-SLACK = 2.0
+PATIENCE = 4 if sys.platform == "win32" else 1
+"""There a refused connect takes two seconds, and under wine a program as long to start."""
+SLACK = 2.0 * PATIENCE
 """Seconds a busy machine may be late before it counts as the gateway's fault."""
 
 STARTDT_ACT, STARTDT_CON = 0x07, 0x0B
@@ -347,10 +350,10 @@ class Link:
             return
         if self.is_connecting:
             error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self.is_connecting = False
             if error:
                 self.end(now, f"connect: error {error}")
                 return
+            self.is_connecting = False
             self._watch()
             self.peer.connected(self, now)
             return
@@ -1262,6 +1265,7 @@ class Wire:
 
     def wait(self, condition: Callable[[], T], within: float = 5.0, what: str = "condition") -> T:
         """Waits until `condition` gives something true, and returns it."""
+        within *= PATIENCE
         deadline = time.monotonic() + within
         while True:
             got = condition()

@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.app.gui.display import Display, NoDisplayError, own_display_is_needed
+from tests.app.gui.display import (
+    Display,
+    NoDisplayError,
+    own_display_is_needed,
+    put_the_pointer_away,
+)
 from tests.app.gui.fakecore import FakeCore, ini, many
 from tests.app.gui.person import Person
 
@@ -32,6 +37,7 @@ def display() -> Iterator[Display | None]:
         _missing("tkinter is not installed (apt-get install python3-tk)")
     if not own_display_is_needed():
         tk.Tk().destroy()
+        put_the_pointer_away()
         yield None
         return
     made = Display("2560x1600")  # large enough for a window at 2x

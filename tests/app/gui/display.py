@@ -103,3 +103,12 @@ def _apart(a: int, b: int) -> int:
 def own_display_is_needed() -> bool:
     """Whether a window needs a display that is not there."""
     return sys.platform not in ("win32", "darwin") and not os.environ.get("DISPLAY")
+
+
+def put_the_pointer_away() -> None:
+    """On Windows: the tests point by events of their own, the real pointer would come between."""
+    if sys.platform == "win32":
+        import ctypes
+
+        user = ctypes.WinDLL("user32")
+        user.SetCursorPos(user.GetSystemMetrics(0) - 1, user.GetSystemMetrics(1) - 1)

@@ -14,6 +14,8 @@ from app.acts import Acts
 from core.feed import LogTail
 from core.status import ClockSeverity, ClockStatus, MasterState, RtuState
 from tests.app.gui.display import own_display_is_needed
+from tests.support.ending import START, ask_to_end
+from tests.support.wire import PATIENCE
 
 ONE, RTU = "1/M/SCADA-1", "1/S/STATION-1"
 AT = datetime(2026, 11, 20, 13, 55, 53).astimezone()
@@ -312,30 +314,27 @@ def test_importing_the_program_does_not_import_tkinter():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-@pytest.mark.posix
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM does not exist there")
 def test_the_program_opens_its_window_and_ends_on_sigterm(display, tmp_path):
-    import signal
     import time
 
     assert not own_display_is_needed()
     ini = tmp_path / "a.csv"
     ini.write_text("1,A,,1,N,127.0.0.1:1\n1,B,29999,1,Y,\n", "utf-8")
-    env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    env = {**os.environ, **dict.fromkeys(("XDG_CONFIG_HOME", "APPDATA"), str(tmp_path / "config"))}
     program = subprocess.Popen(
         [sys.executable, ROOT / "iec104mm2ss.py", "-i", ini], env=env, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **START,
     )  # fmt: skip
     log = tmp_path / "log" / "S-A.txt"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 20 * PATIENCE
     while not log.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
-    program.send_signal(signal.SIGTERM)
+    ask_to_end(program)
     begin = time.monotonic()
     out, err = program.communicate(timeout=10)
     assert (program.returncode, err) == (0, "")
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 4 * PATIENCE
     assert (tmp_path / "config" / "iec104mm2ss" / "window.json").exists()
     assert "ended" in (tmp_path / "log" / "iec104mm2ss.txt").read_text("utf-8")
     assert "error" not in out.lower()
