@@ -130,7 +130,8 @@ class Stream(asyncio.BufferedProtocol):
         except Exception as error:
             self._owner.owner_failed(self, error)
             return
-        if data and self._transport is not None:
+        # One that has just failed is not written to again: asyncio would complain on stderr.
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def close(self, reason: str, *, at_once: bool = False) -> None:

@@ -233,7 +233,10 @@ class _Fields:
         unknown = [str(name) for name in self._value if name not in self._read]
         if unknown:
             known = ", ".join(sorted(self._read))
-            raise ValueError(f"{self.path(unknown[0])} is not known here; known are {known}")
+            name = self.path(unknown[0])
+            if not name.isprintable():  # a message is one line, whatever a name holds
+                name = ascii(name)
+            raise ValueError(f"{name} is not known here; known are {known}")
 
 
 def _complaint(path: str, value: object, wanted: str) -> ValueError:

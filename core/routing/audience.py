@@ -87,8 +87,22 @@ def surplus_octets(asdu: Asdu) -> int:
     if asdu.count == 0:
         return -1
     if asdu.type_id == TypeId.F_SG_NA_1 and have >= needed:
-        needed += asdu.octets[HEADER_OCTETS + 6]  # LOS, behind IOA, NOF and NOS
+        needed = _octets_of_segments(asdu)
     return have - needed
+
+
+def _octets_of_segments(asdu: Asdu) -> int:
+    """Octets of the objects of an F_SG, each with its LOS behind NOF and NOS; more than there are
+    if it is cut short."""
+    objects, at = asdu.objects, 0
+    for index in range(asdu.count):
+        if not asdu.sq or index == 0:
+            at += 3
+        los_at = at + 3
+        if los_at >= len(objects):
+            return los_at + 1
+        at = los_at + 1 + objects[los_at]
+    return at
 
 
 def exact_apdu_octets(header: bytes) -> int | None:

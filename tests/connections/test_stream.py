@@ -377,6 +377,20 @@ def test_a_reset_is_noticed_with_its_reason(ends):
     assert "reset" in ends.owner.ended[0].lower()
 
 
+def test_a_connection_that_failed_while_writing_is_not_written_to_again(ends, caplog):
+    """Found by hostile connections: asyncio complained on stderr of the fifth write in vain."""
+
+    def write_often():
+        reset(ends.client)
+        for _ in range(20):
+            ends.link.receive(TESTFR_ACT, ends.now())
+            ends.stream.flush(ends.now())
+
+    ends.do(write_often)
+    wait_for(lambda: ends.owner.ended, what="the end")
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+
+
 @pytest.mark.parametrize("where", ["link_turned", "a deadline", "stream_ended"])
 def test_an_error_in_the_owner_reaches_owner_failed(make, where):
     ends = made_stuck(make, t3=0.2)
