@@ -32,7 +32,7 @@ from core.protocol.link import (
     TestConfirmed,
 )
 from core.protocol.outbox import Level as Fill
-from core.protocol.run import Run
+from core.protocol.run import Address, Run
 from core.routing.actions import (
     RTU,
     Action,
@@ -479,6 +479,7 @@ class Hub:
     def _deliver(self, action: Deliver, now: float) -> None:
         run = action.run
         n = len(run.sizes)
+        is_for_the_gone = False
         for seat, address in action.to:
             if seat == RTU:
                 if self.rtu.stream is not None:
@@ -489,17 +490,20 @@ class Hub:
                 continue
             place = self._places[seat]
             if not place.is_started:  # it was ended after the group had said this
+                is_for_the_gone = True
                 continue
-            fill = place.outbox.put(run, address)
+            fill = place.outbox.put(run, address, action.was_kept)
             if fill is not Fill.OK:
                 if fill is Fill.FULL:
-                    self._too_far_behind(place, run)
+                    self._too_far_behind(place, run, address)
                     continue
                 self._brake_for(place, now)
             place.counters.asdus_out += n
             if not place.is_touched:
                 place.is_touched = True
                 self._touched.append(place)
+        if is_for_the_gone:
+            self._group.keep(run)
 
     def _note_interrogation(self, seats: Sequence[Seat]) -> None:
         """Say for the entries' facts when the last one was, and whose."""
@@ -543,7 +547,7 @@ class Hub:
 
     # Slow masters
 
-    def _too_far_behind(self, place: Place, run: Run) -> None:
+    def _too_far_behind(self, place: Place, run: Run, address: Address) -> None:
         lost = place.outbox.waiting + len(run)
         text = f"more than {place.outbox.capacity} ASDUs behind"
         if place.handover is not None:
@@ -554,6 +558,8 @@ class Hub:
         place.counters.dropped += lost
         text = f"{text}, {lost} lost to this master"
         place.end.journal.line(text, Level.WARNING)
+        # If nobody else has it either, it is kept with the rest.
+        place.outbox.put(run, address, True)
         self._close_master(place, text)
 
     def _close_master(self, place: Place, reason: str) -> None:

@@ -39,8 +39,8 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_far", "_far_address", "_half", "_last", "_near", "_unacknowledged", "_waiting"),
-        *("capacity", "waiting"),
+        *("_far", "_far_address", "_half", "_last", "_limit", "_near", "_unacknowledged"),
+        *("_waiting", "capacity", "waiting"),
     )
 
     def __init__(self, capacity: int) -> None:
@@ -48,6 +48,7 @@ class Outbox:
         self.waiting = 0
         """ASDUs the window has not taken."""
         self._half = capacity // 2
+        self._limit = capacity  # and what waits beyond it
         self._near = min(self._half, _NEAR)  # -1 while anything is in the far part
         self._waiting: deque[Item] = deque()
         # Most peers never lag far: an empty deque for each would be most of what they cost.
@@ -57,18 +58,24 @@ class Outbox:
         # A list, because it is as short as the window.
         self._unacknowledged: list[Item] = []
 
-    def put(self, run: Run, address: Address) -> Level:
-        """Append a run. FULL means it was not taken, because the peer is ``capacity`` behind."""
+    def put(self, run: Run, address: Address, beyond: bool = False) -> Level:
+        """Append a run. FULL means it was not taken, because the peer is ``capacity`` behind.
+
+        ``beyond``: it is taken whatever waits and does not count while it waits, for what lay
+        ready before the peer was there. Nothing that counts may wait before it.
+        """
         n = len(run.sizes)
         waiting = self.waiting + n
+        if beyond:
+            self._limit += n
         if waiting > self._near:
-            return self._put_far(run, address, waiting)
+            return self._put_far(run, address, waiting, beyond)
         self._waiting.append((run, 0, n, address, 0.0))
         self.waiting = waiting
         return Level.OK
 
-    def _put_far(self, run: Run, address: Address, waiting: int) -> Level:
-        if waiting > self.capacity:
+    def _put_far(self, run: Run, address: Address, waiting: int, beyond: bool) -> Level:
+        if waiting > self._limit and not beyond:
             return Level.FULL
         if self._far is None:
             self._far = deque()
@@ -78,7 +85,8 @@ class Outbox:
         self._far.append(run)
         self._near = -1
         self.waiting = waiting
-        return Level.OK if waiting <= self._half else Level.HALF
+        counted = waiting - (self._limit - self.capacity)
+        return Level.OK if counted <= self._half else Level.HALF
 
     def take(self, room: int, now: float) -> Item:
         """Move at most ``room`` frames (>= 1) of the oldest waiting run to the unacknowledged.
@@ -96,6 +104,8 @@ class Outbox:
         item = run, start, n, address, now
         self._unacknowledged.append(item)
         self.waiting -= n
+        if self._limit > self.capacity:
+            self._limit = max(self.capacity, self._limit - n)
         return item
 
     def _bring_near(self) -> None:
@@ -164,6 +174,7 @@ class Outbox:
         self._waiting = deque()
         self._no_far()
         self.waiting = 0
+        self._limit = self.capacity
 
     def _no_far(self) -> None:
         self._far = None

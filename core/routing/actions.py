@@ -41,6 +41,8 @@ class Deliver:
     to: tuple[tuple[Seat, Address], ...]
     interrogating: tuple[Seat, ...] = field(default=(), compare=False)
     """With a general interrogation that goes to the RTU: the masters it is for."""
+    was_kept: bool = field(default=False, compare=False)
+    """It lay ready before the master was there: it does not count as his being behind."""
 
 
 @dataclass(frozen=True, slots=True)

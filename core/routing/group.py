@@ -123,14 +123,15 @@ class Group:
         actions: list[Action] = []
         for ca in self._masters[seat].policy.numbers:
             asdu = Asdu.of(TypeId.M_EI_NA_1, Cause.INITIALIZED, ca, bytes(4))
-            actions.append(Deliver(Run.of(asdu), ((seat, address_of(0, ca)),)))
+            to = ((seat, address_of(0, ca)),)
+            actions.append(Deliver(Run.of(asdu), to, was_kept=True))
         runs, lost = self._kept.take_all()
         if lost:
             text = f"{lost} of the oldest events kept while no master was started were dropped"
             actions.append(Note(RTU, Kind.DROPPED, text, lost))
         for run in runs:
             address = address_of(0, self._masters.from_rtu(seat, run.asdu(0).ca))
-            actions.append(Deliver(run, ((seat, address),)))
+            actions.append(Deliver(run, ((seat, address),), was_kept=True))
         return [*actions, *self._adjust()]
 
     def master_stopped(self, seat: Seat, undelivered: Sequence[Run], now: float) -> list[Action]:
@@ -156,6 +157,11 @@ class Group:
         if left:
             return self._control.master_stopped(seat, "the connection in use ended", now)
         return self._control.end_selections(seat, now)
+
+    def keep(self, run: Run) -> None:
+        """Masters were gone before this could be delivered: if nobody is there, it is kept."""
+        if not self._masters.is_anyone_started:
+            self._kept.keep_events(run)
 
     def end_selections(self, now: float) -> list[Action]:
         """The gateway is about to end: it leaves no selection behind at the RTU."""

@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.running import Running
 from tests.support.gateway import group
 from tests.support.ports import free_ports
-from tests.support.wire import assert_clean, bitstring_command, test_command
+from tests.support.wire import asdu, assert_clean, bitstring_command, test_command
 
 
 def up(wire, rtu, *masters):
@@ -68,6 +68,55 @@ def test_a_master_may_stay_behind_within_its_buffer(wire, run):
     slow.acknowledge()
     wire.wait(lambda: len(slow.events) == 500, what="all of them late")
     assert_clean(rtu, slow, other)
+
+
+def test_more_kept_events_than_a_master_may_be_behind_do_not_throw_it_out(wire, run):
+    rtu_port, port = free_ports(2)
+    rtu = wire.rtu(rtu_port, 32)
+    rows = only_first(group(1, rtu_port, [port], options=["startdt=always"]), "buffer=50")
+    gateway = run(rows)
+    wire.wait(lambda: rtu.is_started, 8, "the RTU started")
+    rtu.events(300)
+    assert gateway.counts("S/RTU1", "asdus_in", 300)
+    master = wire.master(port, 101)
+    wire.wait(lambda: len(master.events) == 300, what="what was kept")
+    rtu.events(20)
+    wire.wait(lambda: len(master.events) == 320, what="what came after")
+    assert_clean(rtu, master)
+    assert not master.losses
+    assert gateway.counters("M/M1-1").dropped == 0
+
+
+def test_what_the_last_master_was_too_slow_for_is_all_kept(wire, run):
+    """Also the very frames that were too much: nobody else has them."""
+    rtu_port, port = free_ports(2)
+    rtu = wire.rtu(rtu_port, 32)
+    run(only_first(group(1, rtu_port, [port]), "buffer=50"))
+    master = wire.master(port, 101, w=None)
+    up(wire, rtu, master)
+    rtu.events(200)
+    wire.wait(lambda: master.losses == 1, what="closed")
+    master.set(w=8)
+    wire.wait(lambda: len(set(master.events)) == 200, what="all of it, sooner or later")
+
+
+def test_what_follows_in_the_read_that_was_too_much_is_kept_too(wire, run):
+    rtu_port, port = free_ports(2)
+    rtu = wire.rtu(rtu_port, 32, k=None, checks_acks=False)
+    run(only_first(group(1, rtu_port, [port]), "buffer=50"))
+    master = wire.master(port, 101, w=None)
+    up(wire, rtu, master)
+
+    def burst():
+        rtu.events(60)
+        rtu.send(asdu(51, 1, bytes(4), 7))  # nobody asked: the group cuts the read here
+        rtu.events(60)
+
+    wire.call(burst)
+    wire.wait(lambda: master.losses == 1, what="closed")
+    master.set(w=8)
+    wire.wait(lambda: len(set(master.events)) == 120, what="all of it")
+    assert list(master.events) == list(range(120))
 
 
 class Braked:

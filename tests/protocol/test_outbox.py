@@ -54,6 +54,28 @@ def test_a_run_keeps_its_address_and_is_timed_when_it_is_taken():
     assert box.take(2, 8.0) == (run, 2, 1, 0x123456, 8.0)
 
 
+def test_what_is_beyond_the_capacity_does_not_count_while_it_waits():
+    box = Outbox(4)
+    assert box.put(run_of(*range(6)), 0, True) is Level.OK
+    assert box.put(run_of(6, 7), 0) is Level.OK
+    assert box.put(run_of(8, 9), 0) is Level.HALF
+    assert box.put(run_of(10), 0) is Level.FULL
+    assert box.waiting == 10
+    box.take(6, 0.0)
+    assert box.put(run_of(10), 0) is Level.FULL  # what counts is all still there
+    box.take(1, 0.0)
+    assert box.put(run_of(10), 0) is Level.HALF
+    assert numbers_of(*box.take(9, 0.0)[:3]) == [7]
+
+
+@pytest.mark.parametrize("end", ["clear", "withdraw"])
+def test_room_beyond_the_capacity_ends_with_what_waits(end):
+    box = Outbox(4)
+    box.put(run_of(*range(6)), 0, True)
+    getattr(box, end)()
+    assert box.put(run_of(*range(5)), 0) is Level.FULL
+
+
 def test_a_small_room_takes_a_run_in_pieces():
     box = filled(run_of(1, 2, 3, 4, 5))
     pieces = []

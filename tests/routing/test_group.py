@@ -857,6 +857,22 @@ def test_the_oldest_events_go_when_more_come_than_the_buffer_holds():
     assert group.master_started(1, 4.0)[:2] == [end_of_initialization(1), everyone(event(9), 1)]
 
 
+def test_what_was_kept_is_marked_and_what_comes_live_is_not():
+    group = usable()
+    hears(group, event(1))
+    first = deliveries(group.master_started(1, 1.0))
+    assert [action.was_kept for action in first] == [True, True]
+    assert [action.was_kept for action in deliveries(hears(group, event(2)))] == [False]
+
+
+def test_what_comes_back_undelivered_is_kept_if_nobody_is_there():
+    group = usable()
+    group.keep(Run.of(event(1), answer(command(), 7)))
+    assert deliveries(group.master_started(1, 1.0))[1:] == [everyone(event(1), 1)]
+    group.keep(Run.of(event(2)))
+    assert deliveries(group.master_started(2, 1.0)) == [end_of_initialization(2)]
+
+
 def test_kept_events_keep_the_common_address_they_came_from():
     group = Group(Policy(ca="pass"), [32, 33], [MasterPolicy([101, 102])])
     group.rtu_connected(0.0, always=True)
