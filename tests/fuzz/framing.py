@@ -242,7 +242,7 @@ def one_input(data: bytes) -> None:
                     heard.append(type(event))
         assert heard == reader.heard, (heard, reader.heard)
         assert link.is_failed == (bool(heard) and isinstance(heard[-1], str))
-        assert len(link._fragment) < 255
+        assert len(link.fragment) < 255
         sent = link.data_to_send(1.0)
         if link.is_failed:
             assert sent == b""

@@ -84,7 +84,7 @@ class Watcher:
         assert link.outstanding <= self.timing.k
         assert link.outbox.waiting <= _CAPACITY
         assert 0 <= link.room <= self.timing.k
-        assert len(link._fragment) < 255
+        assert len(link.fragment) < 255
         assert link.due == link.due
         if link.is_failed:
             assert link.due == NEVER

@@ -110,7 +110,7 @@ def test_a_stranger_learns_nothing_and_costs_nothing(wire, tmp_path):
 def texts(gateway):
     """The lines of every log file; each of them whole and in the fixed form."""
     found = {}
-    for path in gateway.logs.iterdir():
+    for path in gateway.logs.glob("*.txt"):
         content = path.read_bytes().decode("utf-8")
         assert content.endswith("\n")
         lines = content.removesuffix("\n").split("\n")
