@@ -102,8 +102,8 @@ class Listener:
     def close(self) -> None:
         """Close the port: connects are refused from now on."""
         if self._task is not None:
-            # Not at once: a connection accepted a moment ago would be lost with its socket open.
-            self._io.loop.call_soon(self._task.cancel)
+            # Before the descriptor: only so asyncio closes the socket it holds for the next one.
+            self._task.cancel()
         else:
             # Before the descriptor: its number may be used again at once.
             self._io.loop.remove_reader(self._sock)
